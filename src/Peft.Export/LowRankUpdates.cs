@@ -44,7 +44,7 @@ internal static class LowRankUpdates
     {
         // An initialization that replaces a part of the weight, s·(B·A − B₀·A₀): both products as one of twice the rank.
         LoraLayer { Subtracted: { } subtracted } lora => new(cat([lora.MatrixA, subtracted.A], 0), cat([lora.MatrixB, subtracted.B.neg()], 1), lora.Scaling),
-        _ => layer.AsProduct ?? Factors(layer.Delta()),
+        _ => (layer as ILowRank)?.AsProduct ?? Factors(layer.Delta()),
     };
 
     // Projects the update on the range of its products with random vectors (Halko, Martinsson and Tropp 2011): exact if its rank is at most their number.

@@ -1,7 +1,8 @@
 namespace Peft;
 
 /// <summary>Options shared by VeRA and PVeRA: random projections that all layers share, with trained vectors b and d.</summary>
-public abstract record SharedProjectionOptions : BiasedUpdateOptions
+[FanInFanOut]
+public abstract record SharedProjectionOptions : BiasedOptions
 {
     private protected SharedProjectionOptions(string peftType) : base(peftType) { }
 

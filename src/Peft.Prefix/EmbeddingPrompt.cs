@@ -34,7 +34,7 @@ internal abstract class EmbeddingPrompt(ModelTree model, int tokens) : PromptLay
         return new VirtualTokens
         {
             Embeddings = all.narrow(1, 0, tokens),
-            DecoderEmbeddings = DecoderEmbeddingCount == 0 ? null : all.narrow(1, tokens, tokens),
+            DecoderEmbeddings = this is IPromptsDecoder { DecoderEmbeddingCount: > 0 } ? all.narrow(1, tokens, tokens) : null,
         };
     }
 }

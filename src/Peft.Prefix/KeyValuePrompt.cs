@@ -3,9 +3,11 @@ namespace Peft.Prefix;
 /// <summary>Virtual tokens that are keys and values in each layer, <c>[tokens, 2 · layers · key/value size]</c>: keys of layer l at 2l, values at 2l + 1.</summary>
 /// <param name="model">The model.</param>
 /// <param name="tokens">Number of virtual tokens before each input.</param>
-internal abstract class KeyValuePrompt(ModelTree model, int tokens) : PromptLayer(model)
+internal abstract class KeyValuePrompt(ModelTree model, int tokens) : PromptLayer(model), IPrefix
 {
-    public sealed override int PrefixCount => tokens;
+    public int PrefixCount => tokens;
+
+    public virtual IReadOnlyList<PrefixGate>? Gates => null;
 
     /// <summary>Number of values per virtual token, over all layers.</summary>
     protected long Width => 2L * Shape.LayerCount * Shape.KeyValueHeadCount * Shape.HeadSize;

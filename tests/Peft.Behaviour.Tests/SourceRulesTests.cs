@@ -45,7 +45,7 @@ public partial class SourceRulesTests
     [Fact]
     public void A_file_holds_the_type_that_it_is_named_after_and_no_other()
     {
-        var found = Directory.EnumerateDirectories(Source, "Peft.*").SelectMany(Files).Where(file => !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal))
+        var found = Directory.EnumerateDirectories(Source, "Peft.*").SelectMany(Files).Where(file => !IsBuilt(file))
             .Select(file => (Name: Path.GetFileNameWithoutExtension(file).Split('.')[0], Types: File.ReadLines(file).Select(line => TypeDeclaration().Match(line)).Where(match => match.Success).Select(match => match.Groups[1].Value).Distinct().ToList()))
             .Where(file => file.Types.Count > 1 || (file.Types.Count == 1 && file.Types[0] != file.Name)).Select(file => $"{file.Name}.cs holds {string.Join(", ", file.Types)}");
         found.ShouldBeEmpty();
@@ -62,6 +62,56 @@ public partial class SourceRulesTests
         wide.ShouldBeEmpty();
     }
 
+    [Fact]
+    public void Core_names_no_other_package()
+    {
+        string[] others = [.. Directory.EnumerateDirectories(Source, "Peft.*").Select(folder => Path.GetFileName(folder)).Where(name => name is not ("Peft.Core" or "Peft.Primitives"))];
+        var found = Files(Path.Combine(Source, "Peft.Core")).Where(file => !IsBuilt(file))
+            .SelectMany(file => File.ReadLines(file).Select(line => (File: Path.GetFileName(file), Text: WithoutComment(line))))
+            .Where(line => others.Any(name => Regex.IsMatch(line.Text, $@"{Regex.Escape(name)}\b"))).Select(line => $"{line.File}: {line.Text}");
+        found.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void No_layer_refuses_a_kind_of_module_itself()
+    {
+        var found = MethodFolders.SelectMany(Files).Where(file => file.EndsWith("Layer.cs", StringComparison.Ordinal)).SelectMany(file => File.ReadAllText(file).Split(';').Select(statement => (File: Path.GetFileName(file), Text: statement.Trim())))
+            .Where(statement => statement.Text.Contains("throw ", StringComparison.Ordinal) && Kind().IsMatch(statement.Text)).Select(statement => $"{statement.File}: {statement.Text}");
+        found.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void A_base_class_has_no_virtual_member_that_fewer_than_three_types_use()
+    {
+        const BindingFlags Members = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance;
+        Type[] bases = [typeof(AdapterOptions), typeof(TargetedOptions), typeof(TensorOwner), typeof(AdapterLayer), typeof(DeltaLayer), typeof(ReweightLayer), typeof(TransformLayer), typeof(PromptLayer)];
+        var concrete = OurAssemblies.SelectMany(assembly => assembly.GetTypes()).Where(type => !type.IsAbstract).ToList();
+        var rare = bases.SelectMany(type => type.GetMethods(Members | BindingFlags.DeclaredOnly)
+            .Where(method => method is { IsVirtual: true, IsFinal: false } && method.GetBaseDefinition() == method && (method.IsPublic || method.IsFamily || method.IsFamilyOrAssembly) && !method.IsDefined(typeof(System.Runtime.CompilerServices.CompilerGeneratedAttribute), false) && method.Name is not ("PrintMembers" or "Equals" or "<Clone>$" or "get_EqualityContract"))
+            .Where(method => concrete.Count(user => type.IsAssignableFrom(user) && user.GetMethods(Members).Any(own => own.GetBaseDefinition() == method && own.DeclaringType != type)) < 3)
+            .Select(method => $"{type.Name}.{method.Name}"));
+        // The counterpart of TransformOutput: the shape of the layer, which (IA)³ and invertible adapters use.
+        rare.ShouldBe(["TransformLayer.TransformInput"]);
+    }
+
+    [Fact]
+    public void From_rank_to_a_shape_a_reader_crosses_at_most_twelve_members_and_no_file_three_times()
+    {
+        var page = File.ReadAllText(Path.Combine(Source, "../docs/architecture.md"));
+        var steps = Step().Matches(page).Select(match => (Member: match.Groups[1].Value, File: match.Groups[2].Value)).ToList();
+        steps.Count.ShouldBeInRange(2, 12);
+        steps.CountBy(step => step.File).ShouldAllBe(file => file.Value < 3);
+        var read = "";
+        foreach (var (member, file) in steps)
+        {
+            var text = File.ReadAllText(Path.Combine(Source, "..", file));
+            var declaration = Regex.Match(text, $@"^    (?:public|protected|internal|private).* {member}(?:<\w+>)?\(", RegexOptions.Multiline);
+            declaration.Success.ShouldBeTrue($"{file} declares no {member}");
+            if (read.Length > 0) Regex.IsMatch(read, $@"\b{member}\(", RegexOptions.IgnoreCase).ShouldBeTrue($"nothing before it calls {member}");
+            read += Body().Match(text, declaration.Index).Value;
+        }
+    }
+
     // The packages that this project references.
     private static readonly Assembly[] OurAssemblies = [.. Directory.EnumerateFiles(AppContext.BaseDirectory, "Peft.*.dll").Select(Path.GetFileNameWithoutExtension)
         .Where(name => Directory.Exists(Path.Combine(Source, name!))).Select(name => Assembly.Load(name!))];
@@ -73,12 +123,23 @@ public partial class SourceRulesTests
     // Without comments, strings and what every file has.
     private static string Code(string line)
     {
-        line = Strings().Replace(line, "\"\"");
-        var comment = line.IndexOf("//", StringComparison.Ordinal);
-        if (comment >= 0) line = line[..comment];
-        line = line.Trim();
+        line = WithoutComment(Strings().Replace(line, "\"\""));
         return line.StartsWith("using ", StringComparison.Ordinal) || line.StartsWith("namespace ", StringComparison.Ordinal) || line.StartsWith('[') ? "" : line;
     }
+
+    private static string WithoutComment(string line) => line.IndexOf("//", StringComparison.Ordinal) is >= 0 and var comment ? line[..comment].Trim() : line.Trim();
+
+    private static bool IsBuilt(string file) => file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal);
+
+    [GeneratedRegex(@"\b(?:IsLookup|IsProduct|IsMatrix|IsParameter|ModuleKinds)\b|\.Kind\b")]
+    private static partial Regex Kind();
+
+    [GeneratedRegex(@"^\d+\. `(\w+)` in `(src/[^`]+)`", RegexOptions.Multiline)]
+    private static partial Regex Step();
+
+    // In one line, in braces, or an expression of several lines.
+    [GeneratedRegex(@"\G(?:[^\n]*;\n|[^\n]*\n    \{.*?\n    \}\n|.*?;\n(?:\n|\}))", RegexOptions.Singleline)]
+    private static partial Regex Body();
 
     [GeneratedRegex(@"^(?:public|internal)[a-z ]* (?:class|record|record struct|struct|interface|enum) (\w+)")]
     private static partial Regex TypeDeclaration();

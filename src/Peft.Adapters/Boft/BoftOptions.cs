@@ -7,6 +7,7 @@ namespace Peft;
 [MethodDescription("BOFT", "diag(s)·W·∏R, R butterfly factors", "Liu et al. 2023, arXiv:2311.06243")]
 [LearningRate(4e-4)]
 [SupportedModules(ModuleKinds.Linear | ModuleKinds.Convolution | ModuleKinds.GroupedConvolution)]
+[FanInFanOut]
 public sealed record BoftOptions() : RotationOptions("BOFT")
 {
     /// <summary>Size of the blocks; 0 to set their number instead.</summary>
@@ -23,8 +24,6 @@ public sealed record BoftOptions() : RotationOptions("BOFT")
 
     /// <summary>Fraction of the blocks of one random factor that each training step leaves unrotated.</summary>
     [JsonPropertyName("boft_dropout"), Probability] public double Dropout { get; init; }
-
-    protected override bool WritesFanInFanOut => true;
 
     protected override IEnumerable<string> Errors() => base.Errors().Concat(BlockErrors.Of(BlockCount, BlockSize));
 

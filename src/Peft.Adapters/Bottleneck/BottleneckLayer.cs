@@ -16,9 +16,6 @@ internal sealed class BottleneckLayer : TransformLayer
     public BottleneckLayer(Target target, BottleneckOptions options, HypercomplexShared? shared, ResidualTap? tap, nn.Module<Tensor, Tensor>? norm) : base(target)
     {
         (this.options, this.tap, this.norm) = (options, tap, norm);
-        // In parallel to a module without a known residual stream, the bottleneck reads the module's input.
-        if (options.IsParallel && tap is null && !target.IsProduct)
-            throw new AdapterOptionsException($"{target} cannot have a parallel adapter: its input is not a vector. Name linear modules in TargetModules, or set IsParallel to false.");
         var inputs = options.IsParallel && tap is null ? target.In : target.Out;
         var factor = options.ReductionFactor.At(target.Layer) ?? throw new AdapterOptionsException($"ReductionFactor names neither layer {target.Layer} of {target.Path} nor 'default'.");
         var width = Math.Max(1, (long)(inputs / factor));

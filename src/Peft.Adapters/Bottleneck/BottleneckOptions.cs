@@ -13,7 +13,7 @@ namespace Peft;
 [MethodDescription("Bottleneck adapter", "y + U·σ(D·y)", "Houlsby et al. 2019, arXiv:1902.00751")]
 [WrittenIfSet("layers_to_transform", "layers_pattern")]
 [SupportedModules(ModuleKinds.Linear | ModuleKinds.Embedding | ModuleKinds.Norm)]
-public sealed record BottleneckOptions : TargetedOptions
+public sealed record BottleneckOptions : TargetedOptions, IChoosesLearningRate, INeedsNoTargets, ILimitsModules
 {
     /// <summary>The defaults: one adapter per layer, after the feed-forward network.</summary>
     public BottleneckOptions() : base("BOTTLENECK") { }
@@ -147,11 +147,12 @@ public sealed record BottleneckOptions : TargetedOptions
     /// <summary>True to give hypercomplex projections a bias.</summary>
     [JsonPropertyName("phm_bias")] public bool HypercomplexBias { get; init; } = true;
 
-    [JsonIgnore] public override double RecommendedLearningRate => IsHypercomplex ? 3e-3 : 1e-4;
+    LearningRateAttribute IChoosesLearningRate.LearningRate => IsHypercomplex ? new(3e-3) : new(1e-4) { SmallModel = 3e-2 };
 
-    [JsonIgnore] public override double? SmallModelLearningRate => IsHypercomplex ? null : 3e-2;
+    bool INeedsNoTargets.NeedsNoTargets => Invertible is not null;
 
-    protected override bool TargetsAreOptional => Invertible is not null;
+    // In parallel to a module without a known residual stream, the bottleneck reads the module's input, which must be a vector.
+    (ModuleKinds Kinds, string Option)? ILimitsModules.LimitAt(Target target) => IsParallel ? (ModuleKinds.Linear, nameof(IsParallel)) : null;
 
     protected override IEnumerable<string> Errors() => [.. base.Errors(), .. BottleneckErrors.Of(this)];
 

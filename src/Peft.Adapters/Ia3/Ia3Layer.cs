@@ -11,7 +11,6 @@ internal sealed class Ia3Layer : TransformLayer
 
     public Ia3Layer(Target target, bool atInput, bool neutral) : base(target)
     {
-        if (atInput && target.IsLookup) throw new AdapterOptionsException($"{target} takes token ids, which (IA)³ cannot scale: remove it from FeedForwardModules.");
         this.atInput = atInput;
         // Hugging Face PEFT's shapes: [1, in] and [out, 1], and [1, channels, 1…] for both at a convolution.
         long[] spatial = target.IsProduct || target.IsLookup ? [] : target.OutputVectorShape[2..];

@@ -7,7 +7,8 @@ namespace Peft;
 [MethodDescription("(IA)³", "l∘(W·x), or W·(l∘x)", "Liu et al. 2022, arXiv:2205.05638")]
 [LearningRate(3e-3, SmallModel = 1e-1)]
 [WrittenIfSet("layers_to_transform", "layers_pattern")]
-public sealed record Ia3Options() : TargetedOptions("IA3")
+[FanInFanOut]
+public sealed record Ia3Options() : TargetedOptions("IA3"), IResolvesDefaults, ILimitsModules
 {
     /// <summary>Targets whose inputs are scaled instead of their outputs. If null, the architecture's default.</summary>
     [JsonPropertyName("feedforward_modules")] public ModuleSelector? FeedForwardModules { get; init; }
@@ -17,8 +18,6 @@ public sealed record Ia3Options() : TargetedOptions("IA3")
 
     protected override ModuleSelector? DefaultTargets(ModelTree model) => DefaultsFor(model, Ia3Targets.Names);
 
-    protected override bool WritesFanInFanOut => true;
-
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
@@ -26,9 +25,12 @@ public sealed record Ia3Options() : TargetedOptions("IA3")
             yield return $"FeedForwardModules must be among TargetModules {targets}, but {string.Join(", ", idle)} {(idle.Count == 1 ? "is" : "are")} not.";
     }
 
-    protected override TargetedOptions Resolve(IReadOnlyList<Target> targets, ModelTree model)
+    // Token ids cannot be scaled.
+    (ModuleKinds Kinds, string Option)? ILimitsModules.LimitAt(Target target)
+        => FeedForwardModules?.Matches(target.Path) == true ? (ModuleKinds.Matrix & ~ModuleKinds.Embedding, nameof(FeedForwardModules)) : null;
+
+    TargetedOptions IResolvesDefaults.Resolve(IReadOnlyList<Target> targets, ModelTree model)
     {
-        ArgumentNullException.ThrowIfNull(model);
         if (FeedForwardModules is not null) return this;
         var usual = model.ModelType is { } type ? Ia3Targets.For(type)?.FeedForward : null;
         // With explicit targets, those whose inputs are scaled by default are feed-forward modules.

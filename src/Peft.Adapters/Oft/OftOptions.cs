@@ -5,6 +5,7 @@ namespace Peft;
 /// </summary>
 [MethodDescription("OFT", "W·R, R of orthogonal blocks", "Qiu et al. 2023, arXiv:2306.07280")]
 [LearningRate(4e-4, SmallModel = 3e-2)]
+[FanInFanOut]
 public sealed record OftOptions() : RotationOptions("OFT")
 {
     /// <summary>Number of blocks; 0 to set their size instead.</summary>
@@ -34,8 +35,6 @@ public sealed record OftOptions() : RotationOptions("OFT")
 
     /// <summary>Number of terms of the series.</summary>
     [JsonPropertyName("num_cayley_neumann_terms")] public int NeumannTerms { get; init; } = 5;
-
-    protected override bool WritesFanInFanOut => true;
 
     protected override IEnumerable<string> Errors()
     {

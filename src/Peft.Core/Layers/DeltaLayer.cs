@@ -9,12 +9,6 @@ public abstract class DeltaLayer(Target target) : AdapterLayer(target)
     /// <summary>Computes ΔW, <c>[out, in]</c>, a new tensor.</summary>
     public abstract Tensor Delta();
 
-    /// <summary>Computes the update of the bias, <c>[out]</c>, a new tensor; null if there is none.</summary>
-    protected virtual Tensor? DeltaBias() => null;
-
-    /// <summary>ΔW as low-rank factors if the layer is exactly such an update; null (the default) otherwise.</summary>
-    protected internal virtual LowRankUpdate? AsProduct => null;
-
     /// <summary>Dropout probability of the layer's input during training.</summary>
     protected double Dropout { get; init; }
 
@@ -34,7 +28,7 @@ public abstract class DeltaLayer(Target target) : AdapterLayer(target)
     protected virtual Tensor Apply(Tensor input)
     {
         var x = Drop(input);
-        return (Target.IsProduct ? Multiply(x) : null) ?? Target.Apply(x, Delta(), DeltaBias());
+        return (Target.IsProduct ? Multiply(x) : null) ?? Target.Apply(x, Delta(), (this as IUpdatesBias)?.DeltaBias());
     }
 
     /// <inheritdoc/>
@@ -51,7 +45,7 @@ public abstract class DeltaLayer(Target target) : AdapterLayer(target)
     /// <inheritdoc/>
     protected internal override Weights? Merge(Weights inner)
     {
-        var bias = DeltaBias();
+        var bias = (this as IUpdatesBias)?.DeltaBias();
         return new Weights(inner.Weight.add(Delta(), One), bias is null ? inner.Bias : inner.Bias?.add(bias, One) ?? bias);
     }
 }

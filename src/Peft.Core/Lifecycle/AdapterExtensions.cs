@@ -14,7 +14,18 @@ public static class AdapterExtensions
     /// <exception cref="AdapterOptionsException">The options are invalid.</exception>
     /// <exception cref="TargetNotFoundException">A name in the options matches no module.</exception>
     public static PeftModel ApplyAdapter(this nn.Module model, AdapterOptions options, string name = PeftModel.DefaultName)
-        => Start(model, peft => peft.Add(name, options));
+    {
+        var peft = new PeftModel(model);
+        try
+        {
+            return peft.Add(name, options);
+        }
+        catch
+        {
+            peft.Dispose();   // restores the model
+            throw;
+        }
+    }
 
     /// <summary>Freezes a model and adds the adapter of any method from a folder.</summary>
     /// <param name="model">The model; it is adapted in place.</param>
@@ -27,15 +38,11 @@ public static class AdapterExtensions
     /// <exception cref="AdapterMismatchException">The adapter does not fit the model.</exception>
     /// <exception cref="Checkpoints.CheckpointException">A file is missing or damaged.</exception>
     public static PeftModel ApplyAdapter(this nn.Module model, string folder, string name = PeftModel.DefaultName, bool trainable = false, ILogger? logger = null)
-        => Start(model, peft => peft.LoadAdapter(folder, name, trainable, logger));
-
-    // Restores the model if the first adapter cannot be added.
-    private static PeftModel Start(nn.Module model, Action<PeftModel> first)
     {
         var peft = new PeftModel(model);
         try
         {
-            first(peft);
+            peft.LoadAdapter(folder, name, trainable, logger);
             return peft;
         }
         catch

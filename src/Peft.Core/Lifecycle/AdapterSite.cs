@@ -29,7 +29,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         Reached = true;
         using var pass = model.UsePass();
         var here = pass.State.At(this);
-        if (ForwardPass.Current.IsPreliminary) return Forward([.. here.Layers.Where(layer => layer is IActsInFirstPass { ActsInFirstPass: true })], input, output);
+        if (ForwardPass.Current.IsPreliminary) return Forward([.. here.Layers.Where(layer => layer is IActsInPreliminaryPass { ActsInPreliminaryPass: true })], input, output);
         pass.State.Draft.Observer?.Invoke(Target, input);
         if (here.Rows is { } rows) return rows.Forward(this, input, pass.State.KeepsFolded);
         if (here.UsesBaseWeights)
@@ -59,7 +59,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
 
     /// <summary>The low-rank update of some rows with the given layers; null if they are something else, or if folding them is cheaper.</summary>
     public LowRankUpdate? UpdateOf(ReadOnlySpan<AdapterLayer> stack, int rows)
-        => stack.Length == 1 && Target.IsProduct && stack[0] is DeltaLayer { CostPerPosition: > 0, AsProduct: { } factors } && !FoldingIsCheaper(stack, rows) ? factors : null;
+        => stack.Length == 1 && Target.IsProduct && stack[0].CostPerPosition > 0 && stack[0] is ILowRank { AsProduct: { } factors } && !FoldingIsCheaper(stack, rows) ? factors : null;
 
     private Tensor Apply(Tensor input, Weights weights) => Target.Apply(input, weights.Weight, weights.Bias);
 
@@ -81,7 +81,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     // A single low-rank update as one node of the autograd graph.
     private Tensor? Factored(ReadOnlySpan<AdapterLayer> stack, Tensor input, bool folds)
     {
-        if (stack.Length != 1 || !Target.IsProduct || stack[0] is not DeltaLayer { CostPerPosition: > 0, AsProduct: { } factors }) return null;
+        if (stack.Length != 1 || !Target.IsProduct || stack[0].CostPerPosition <= 0 || stack[0] is not ILowRank { AsProduct: { } factors }) return null;
         if (!folds && LowRankStep.Supports(input, factors.A, factors.B)) return Stepped(input, factors);
         if (Target.Storage.Parameter is not { } stored) return LowRank(input, new FrozenMatrix(null, Target.Storage, Target.IsStoredTransposed), factors);
         var weight = Target.ToMatrix(stored);

@@ -14,7 +14,7 @@ public sealed partial class PeftModel
         }
     }
 
-    private Adapter Make(string name, AdapterOptions options, Action<Adapter> prepare)
+    private Adapter Make(string name, AdapterOptions options, Action<Adapter>? prepare)
     {
         RequireUnmerged(nameof(Add));
         options.Validate();
@@ -30,7 +30,7 @@ public sealed partial class PeftModel
                     if (layers.Arrange(order, adapters.Count > 0)) Tree = new ModelTree(Module);
                 });
             AdapterPlan plan;
-            using (new OwnSeed(options.InitializationSeed)) plan = options.PlanFor(Tree);
+            using (new OwnSeed(options.InitializationSeed)) plan = TensorBudget.Plan(options, () => options.Plan(Tree));
             RequireTaskHead(name, plan);
             // As in Hugging Face PEFT, so that the adapter's file names its base model.
             if (plan.Options.BaseModelNameOrPath is null && Module is IPretrainedModel { NameOrPath: { } source })
@@ -41,7 +41,7 @@ public sealed partial class PeftModel
             {
                 Warnings = [.. BaseModelName.Warnings(name, options, Module), .. options is TargetedOptions targeted ? TargetMatcher.UnmatchedNames(targeted, Tree).Select(idle => $"Adapter '{name}': {idle}") : []],
             };
-            prepare(made);
+            prepare?.Invoke(made);
             return made;
         }
         catch

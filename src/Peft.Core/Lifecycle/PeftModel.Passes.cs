@@ -173,7 +173,7 @@ public sealed partial class PeftModel
     internal bool IsObserved => Current(state => state.Draft.Observer is not null);
 
     /// <summary>The adapters in effect that need a preliminary forward pass.</summary>
-    internal IReadOnlyList<IReadsFirstPass> FirstPassReaders => Current(state => (IReadOnlyList<IReadsFirstPass>)[.. state.Adapters.Select(adapter => adapter.Shared).OfType<IReadsFirstPass>()]);
+    internal IReadOnlyList<IReadsPreliminaryPass> PreliminaryPassReaders => Current(state => (IReadOnlyList<IReadsPreliminaryPass>)[.. state.Adapters.Select(adapter => adapter.Shared).OfType<IReadsPreliminaryPass>()]);
 
     internal PassFlow? Flow { get => flow.Value; set => flow.Value = value; }
 
@@ -247,7 +247,7 @@ public sealed partial class PeftModel
             adapter = null;
             if (Sites.Any(site => site.IsMerged)) return here.Draft.AreEnabled && here.Prompts is null;
             if (here.Adapters.Count == 0) return true;
-            if (here.Draft.Composition is not { IsStack: true } || here.Adapters is not [{ Prompt: null, Shared: not IReadsFirstPass } single]) return false;
+            if (here.Draft.Composition is not { IsStack: true } || here.Adapters is not [{ Prompt: null, Shared: not IReadsPreliminaryPass } single]) return false;
             adapter = single;
             return single.Layers.All(layer => layer.CostPerPosition > 0 && !layer.DependsOnBatch && !layer.Target.IsParameter);
         }

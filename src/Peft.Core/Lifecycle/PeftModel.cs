@@ -74,22 +74,17 @@ public sealed partial class PeftModel : ITrainable, IDisposable
     public static PeftModel? Of(nn.Module model) => Adapted.TryGetValue(model, out var peft) ? peft : null;
 
     /// <summary>Adds an adapter. The first one becomes active immediately; others become active when <see cref="Activate(string[])"/> is called.</summary>
+    /// <param name="name">Name of the adapter.</param>
+    /// <param name="options">Options of the adapter's method.</param>
+    /// <param name="prepare">Sets the adapter's values before it is added; null to keep the initial values. If it throws, the model is unchanged.</param>
     /// <returns>This model.</returns>
     /// <exception cref="AdapterNameException">The name is not valid as a folder name, or is reserved.</exception>
     /// <exception cref="AdapterExistsException">The name is taken.</exception>
     /// <exception cref="AdapterOptionsException">The options are invalid.</exception>
     /// <exception cref="TargetNotFoundException">A name in the options matches no module.</exception>
-    public PeftModel Add(string name, AdapterOptions options) => Add(name, options, _ => { });
-
-    /// <summary>Adds an adapter as <see cref="Add(string, AdapterOptions)"/> does, after a function has set its values.</summary>
-    /// <param name="name">Name of the adapter.</param>
-    /// <param name="options">Options of the adapter's method.</param>
-    /// <param name="prepare">Sets the adapter's values before it is added. If it throws, the model is unchanged.</param>
-    /// <returns>This model.</returns>
-    public PeftModel Add(string name, AdapterOptions options, Action<Adapter> prepare)
+    public PeftModel Add(string name, AdapterOptions options, Action<Adapter>? prepare = null)
     {
         ArgumentNullException.ThrowIfNull(options);
-        ArgumentNullException.ThrowIfNull(prepare);
         lock (changes)
         {
             RequireLoaded();

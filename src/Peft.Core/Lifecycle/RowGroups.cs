@@ -29,7 +29,7 @@ internal sealed class RowGroups
         groupOf = new long[count];
         for (var group = 0; group < groups.Length; group++)
             foreach (var row in groups[group].Rows) groupOf[row] = group;
-        isThin = target.IsProduct && groups.All(group => group.Layers is [] or [DeltaLayer { AsProduct: not null }]);
+        isThin = target.IsProduct && groups.All(group => group.Layers is [] or [ILowRank { AsProduct: not null }]);
     }
 
     /// <param name="site">The site.</param>
@@ -77,7 +77,7 @@ internal sealed class RowGroups
         var updates = keeps ? Volatile.Read(ref stacked) : null;
         if (updates is null)
         {
-            updates = StackedUpdates.Of([.. groups.Select(group => group.Layers is [DeltaLayer layer] ? layer.AsProduct : null)], groupOf);
+            updates = StackedUpdates.Of([.. groups.Select(group => group.Layers is [ILowRank layer] ? layer.AsProduct : null)], groupOf);
             if (updates is null || updates.Type != input.dtype) return null;
             // The first of several threads keeps its tensors; those of the others are freed with the scope.
             if (keeps && Interlocked.CompareExchange(ref stacked, updates, null) is null) updates.Detach();
@@ -91,7 +91,7 @@ internal sealed class RowGroups
     private Tensor? Steps(AdapterSite site, Tensor input)
     {
         if (input.numel() != count * input.size(-1)) return null;   // several positions per row
-        var updates = Array.ConvertAll(groups, group => group.Layers is [DeltaLayer layer] ? layer.AsProduct : null);
+        var updates = Array.ConvertAll(groups, group => group.Layers is [ILowRank layer] ? layer.AsProduct : null);
         if (!updates.All(each => each is null || LowRankStep.Supports(input, each.A, each.B))) return null;
         var output = site.Forward([], input, null);
         if (output.dtype != input.dtype || !output.is_contiguous()) return null;

@@ -60,15 +60,15 @@ public abstract record AdapterOptions
     [JsonExtensionData] public Dictionary<string, System.Text.Json.JsonElement>? Unknown { get; set; }
 
     /// <summary>Learning rate of the method's authors or Hugging Face's examples; the trainer's default. A method sets it by <see cref="LearningRateAttribute"/>.</summary>
-    [JsonIgnore] public virtual double RecommendedLearningRate => Rates?.Recommended ?? 1e-4;
+    [JsonIgnore] public double RecommendedLearningRate => Rates?.Recommended ?? 1e-4;
 
     /// <summary>
     /// The best learning rate for a model of width 64, if measured in the comparison of methods (docs/comparison.md). The trainer interpolates between
     /// this and <see cref="RecommendedLearningRate"/> by the width of the model.
     /// </summary>
-    [JsonIgnore] public virtual double? SmallModelLearningRate => Rates is { SmallModel: > 0 and var measured } ? measured : null;
+    [JsonIgnore] public double? SmallModelLearningRate => Rates is { SmallModel: > 0 and var measured } ? measured : null;
 
-    private LearningRateAttribute? Rates => GetType().GetCustomAttribute<LearningRateAttribute>();
+    private LearningRateAttribute? Rates => (this as IChoosesLearningRate)?.LearningRate ?? GetType().GetCustomAttribute<LearningRateAttribute>();
 
     /// <summary>
     /// Returns the learning rate for a model, interpolated on a logarithmic scale between the measured rate at width 64 and the published rate at a width of about
@@ -96,8 +96,6 @@ public abstract record AdapterOptions
 
     /// <summary>Plans the adapter's layers for a model, and resolves the options to save (with names).</summary>
     protected internal abstract AdapterPlan Plan(ModelTree model);
-
-    internal AdapterPlan PlanFor(ModelTree model) => TensorBudget.Plan(this, () => Plan(model));
 
     /// <summary>Throws if the options are invalid. The message lists all errors.</summary>
     /// <exception cref="AdapterOptionsException">The options are invalid.</exception>

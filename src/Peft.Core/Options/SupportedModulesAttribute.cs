@@ -18,13 +18,25 @@ public sealed class SupportedModulesAttribute(ModuleKinds kinds) : Attribute
         return options.GetCustomAttribute<SupportedModulesAttribute>()?.Kinds ?? ModuleKinds.Matrix;
     }
 
-    /// <summary>Throws if the method cannot adapt a target.</summary>
-    internal static void Check(TargetedOptions options, IEnumerable<Target> targets)
+    /// <summary>Throws if a method cannot adapt a module. <see cref="TargetedOptions.Plan"/> calls it; options that find their modules in another way call it themselves.</summary>
+    /// <param name="options">The method's options.</param>
+    /// <param name="targets">The modules.</param>
+    /// <exception cref="AdapterOptionsException">A module is of another kind.</exception>
+    public static void Require(AdapterOptions options, IEnumerable<Target> targets)
     {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(targets);
         var supported = Of(options.GetType());
-        if (targets.FirstOrDefault(target => !supported.HasFlag(target.Kind)) is { } other)
-            throw new AdapterOptionsException($"{other} is {Text(other.Kind)}, which {options.PeftType} does not support. Supported are {List(supported)}. Remove it from {nameof(options.TargetModules)}, or add it to {nameof(options.ExcludeModules)}.");
+        foreach (var target in targets)
+        {
+            if (target is null) throw new ArgumentException("A target is null.", nameof(targets));
+            if (!supported.HasFlag(target.Kind)) throw Unsupported(target, options.PeftType, supported);
+            if ((options as ILimitsModules)?.LimitAt(target) is { } limit && !limit.Kinds.HasFlag(target.Kind)) throw Unsupported(target, $"{options.PeftType} with {limit.Option}", supported & limit.Kinds);
+        }
     }
+
+    private static AdapterOptionsException Unsupported(Target target, string method, ModuleKinds supported)
+        => new($"{target} is {Text(target.Kind)}, which {method} cannot adapt: it adapts {List(supported)}. Leave it out of {nameof(TargetedOptions.TargetModules)}, or name it in {nameof(TargetedOptions.ExcludeModules)}.");
 
     private static string Text(ModuleKinds kind) => kind switch
     {

@@ -32,14 +32,11 @@ public abstract record TargetedOptions : AdapterOptions
     /// <summary><c>fan_in_fan_out</c>: true if a linear target stores its weight as <c>[in, out]</c>. Written only for other readers.</summary>
     [JsonInclude, JsonPropertyName("fan_in_fan_out")] internal bool? FanInFanOut { get; init; }
 
-    /// <summary>True if the method's file has the field <c>fan_in_fan_out</c>.</summary>
-    [JsonIgnore] protected virtual bool WritesFanInFanOut => false;
+    // Biases that are also trained: none, all, or another value for those of the adapted modules.
+    private protected virtual string BiasMode => "none";
 
-    /// <summary>Biases that are also trained: <c>none</c>, <c>all</c>, or those of the adapted modules (<c>lora_only</c> for LoRA).</summary>
-    [JsonIgnore] protected virtual string BiasMode => "none";
-
-    /// <summary>True if the options need no target modules, because they name something else to adapt.</summary>
-    [JsonIgnore] protected internal virtual bool TargetsAreOptional => false;
+    /// <summary>True if the options need no target modules.</summary>
+    internal bool TargetsAreOptional => this is INeedsNoTargets { NeedsNoTargets: true };
 
     /// <summary>True if every bias of the model is trained.</summary>
     internal bool TrainsAllBiases => BiasMode == "all";
@@ -53,8 +50,6 @@ public abstract record TargetedOptions : AdapterOptions
             yield return $"LayersPattern [{string.Join(", ", LayersPattern)}] has an effect only with LayersToTransform.";
         if (LayersToTransform?.Any(layer => layer < 0) == true)
             yield return $"LayersToTransform must not be negative, but was [{string.Join(", ", LayersToTransform)}].";
-        if (!(BiasMode is "none" or "all" || BiasMode?.EndsWith("_only", StringComparison.OrdinalIgnoreCase) == true))
-            yield return $"Bias must be 'none', 'all' or '{PeftType.ToLowerInvariant()}_only', but was '{BiasMode}'.";
     }
 
     /// <inheritdoc/>
@@ -64,37 +59,40 @@ public abstract record TargetedOptions : AdapterOptions
         var (targets, matched) = TargetMatcher.Match(this, model);
 
         // Resolve the other defaults: the file contains the resolved values.
-        var resolved = (matched with
+        var options = matched with
         {
             ModulesToSave = model.WholeModuleNames(matched, matched.ModulesToSave),
-            FanInFanOut = WritesFanInFanOut ? targets.Any(target => target.IsStoredTransposed) : null,
-        }).Resolve(targets, model);
+            FanInFanOut = GetType().IsDefined(typeof(FanInFanOutAttribute), inherit: true) ? targets.Any(target => target.IsStoredTransposed) : null,
+        };
+        options = (options as IResolvesDefaults)?.Resolve(targets, model) ?? options;
+
         // As in Hugging Face PEFT, a fully trained module is not adapted.
-        IReadOnlyList<Target> adapted = [.. targets.Where(target => !model.IsTrainedWhole(resolved, target))];
+        IReadOnlyList<Target> adapted = [.. targets.Where(target => !model.IsTrainedWhole(options, target))];
         if (adapted.Count == 0 && targets.Count > 0)
-            throw new TargetNotFoundException($"All modules that TargetModules {matched.TargetModules} matches are fully trained because of ModulesToSave [{string.Join(", ", resolved.ModulesToSave!)}]: select other modules, or use full fine-tuning.");
+            throw new TargetNotFoundException($"All modules that TargetModules {matched.TargetModules} matches are fully trained because of ModulesToSave [{string.Join(", ", options.ModulesToSave!)}]: select other modules, or use full fine-tuning.");
+        SupportedModulesAttribute.Require(options, adapted);
 
         // Create the layers.
-        SupportedModulesAttribute.Check(this, adapted);
-        return resolved.Create(adapted, model);
-    }
-
-    private AdapterPlan Create(IReadOnlyList<Target> targets, ModelTree model)
-    {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        var (created, shared) = targets.Count > 0 || TargetsAreOptional ? CreateLayers(targets, model) : ([], null);
+        var (created, shared) = adapted.Count > 0 || options.TargetsAreOptional ? options.CreateLayers(adapted, model) : ([], null);
+        var layers = Enumerate(created);
+        IReadOnlyList<Target> entered = [.. layers.Where(layer => layer is not TokensLayer).Select(layer => layer.Target).Distinct()];
+        layers.InsertRange(0, BiasLayer.For(options.BiasMode, entered, model, options));
+        return new AdapterPlan(options, [.. layers, .. model.WholeModules(options, layers)], shared);
+    }
+
+    // An initialization from the weight, such as PiSSA, needs large temporary tensors: they are freed after each layer.
+    private static List<AdapterLayer> Enumerate(IEnumerable<AdapterLayer> created)
+    {
         var layers = new List<AdapterLayer>();
         using var next = created.GetEnumerator();
         while (true)
         {
             using var each = NewDisposeScope();   // initialization from the weight, as in PiSSA, needs large temporary tensors
-            if (!next.MoveNext()) break;
+            if (!next.MoveNext()) return layers;
             layers.Add(next.Current);
         }
-        IReadOnlyList<Target> entered = [.. layers.Where(layer => layer is not TokensLayer).Select(layer => layer.Target).Distinct()];
-        layers.InsertRange(0, BiasLayer.For(BiasMode, entered, model, this));
-        return new AdapterPlan(this, [.. layers, .. model.WholeModules(this, layers)], shared);
     }
 
     /// <summary>Returns the modules to adapt if <see cref="TargetModules"/> is null: by default those of Hugging Face PEFT's table for the architecture, or every linear module of a model that is not a pretrained transformer. Null if the method has no default for the model.</summary>
@@ -113,11 +111,6 @@ public abstract record TargetedOptions : AdapterOptions
         return model.ModelType is { } type && table.TryGetValue(type, out var names) ? ModuleSelector.Create(names)
             : model.Model is IPretrainedModel ? null : ModuleSelector.AllLinear;
     }
-
-    /// <summary>Resolves defaults that depend on the targets and the model. Returns the options to save, unchanged by default.</summary>
-    /// <param name="targets">The target modules.</param>
-    /// <param name="model">The model.</param>
-    protected virtual TargetedOptions Resolve(IReadOnlyList<Target> targets, ModelTree model) => this;
 
     /// <summary>Creates the layer that adapts a module. A method overrides this or <see cref="CreateLayers"/>.</summary>
     /// <param name="target">The module.</param>

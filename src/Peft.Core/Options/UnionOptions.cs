@@ -13,7 +13,7 @@ namespace Peft;
 /// keys. A module that several parts train fully, such as the head of a classifier, is trained and saved once.
 /// </remarks>
 [MethodDescription("Union", "several methods as one", "He et al. 2021, arXiv:2110.04366")]
-public sealed record UnionOptions : AdapterOptions
+public sealed record UnionOptions : AdapterOptions, IChoosesLearningRate
 {
     /// <summary>Creates options without parts.</summary>
     public UnionOptions() : base("UNION") { }
@@ -21,8 +21,7 @@ public sealed record UnionOptions : AdapterOptions
     /// <summary>The combined methods. Those that adapt the same module are ordered from the innermost to the outermost.</summary>
     [JsonPropertyName("configs")] public IReadOnlyList<AdapterOptions> Parts { get; init; } = [];
 
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => Parts.Select(part => part.RecommendedLearningRate).DefaultIfEmpty(1e-4).Min();
+    LearningRateAttribute IChoosesLearningRate.LearningRate => new(Parts.Select(part => part.RecommendedLearningRate).DefaultIfEmpty(1e-4).Min());
 
     /// <inheritdoc/>
     protected internal override IEnumerable<string> Errors()

@@ -25,7 +25,7 @@ public sealed class ForwardPass
     /// <summary>The positions; null outside a forward pass.</summary>
     public PassPositions? Positions { get; private init; }
 
-    /// <summary>True in the preliminary forward pass for adapters that read the model's hidden states first (<see cref="IReadsFirstPass"/>). Adapters are inactive in it.</summary>
+    /// <summary>True in the preliminary forward pass for adapters that read the model's hidden states first (<see cref="IReadsPreliminaryPass"/>). Adapters are inactive in it.</summary>
     public bool IsPreliminary { get; private init; }
 
     /// <summary>Indices of the batch rows that a layer receives, <c>[rows]</c>; null for all.</summary>

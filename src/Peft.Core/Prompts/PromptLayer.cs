@@ -15,18 +15,6 @@ public abstract class PromptLayer(ModelTree model) : TensorOwner(Table(model).Co
     /// <summary>Number of embeddings that precede the input.</summary>
     public virtual int EmbeddingCount => 0;
 
-    /// <summary>Number of embeddings that precede the decoder's input, for an encoder-decoder model.</summary>
-    public virtual int DecoderEmbeddingCount => 0;
-
-    /// <summary>Number of positions that precede the input and consist only of keys and values.</summary>
-    public virtual int PrefixCount => 0;
-
-    /// <summary>Gate of each layer's prefix; null (the default) if the prefix is always fully attended.</summary>
-    public virtual IReadOnlyList<PrefixGate>? Gates => null;
-
-    /// <summary>The labels of the virtual tokens; null if the loss ignores them.</summary>
-    public virtual VirtualLabels? Labels => null;
-
     /// <summary>Creates the virtual tokens for a forward pass. The model casts them to its dtype.</summary>
     /// <param name="tasks">The task of each row, <c>[rows]</c>, or of all rows, <c>[1]</c> (<see cref="PeftModel.Tasks"/>); null if none was set.</param>
     /// <param name="training">True if the model is in training mode.</param>

@@ -8,12 +8,12 @@ namespace Peft;
 public sealed record PromptRow(int Embeddings, int DecoderEmbeddings, int Prefix, VirtualLabels? Labels)
 {
     internal static PromptRow Of(IReadOnlyList<PromptLayer> layers)
-        => new(layers.Sum(layer => layer.EmbeddingCount), layers.Sum(layer => layer.DecoderEmbeddingCount), layers.Sum(layer => layer.PrefixCount), LabelsOf(layers));
+        => new(layers.Sum(layer => layer.EmbeddingCount), layers.OfType<IPromptsDecoder>().Sum(layer => layer.DecoderEmbeddingCount), layers.OfType<IPrefix>().Sum(layer => layer.PrefixCount), LabelsOf(layers));
 
     private static VirtualLabels? LabelsOf(IReadOnlyList<PromptLayer> layers)
     {
-        if (layers.All(layer => layer.Labels is null)) return null;
-        var each = layers.Where(layer => layer.EmbeddingCount > 0).Select(layer => layer.Labels ?? VirtualLabels.None(layer.EmbeddingCount)).ToList();
+        if (!layers.OfType<ILabelsTokens>().Any()) return null;
+        var each = layers.Where(layer => layer.EmbeddingCount > 0).Select(layer => (layer as ILabelsTokens)?.Labels ?? VirtualLabels.None(layer.EmbeddingCount)).ToList();
         return new([.. each.SelectMany(labels => labels.Ids)], [.. each.SelectMany(labels => labels.Weights)], each.All(labels => labels.CountsInput));
     }
 }

@@ -32,7 +32,7 @@ public sealed class PromptStack
 
     /// <summary>Gate of each layer's prefix, concatenated over the adapters; null if the prefix is always fully attended.</summary>
     public IReadOnlyList<PrefixGate>? Gates
-        => rows.SelectMany(row => row).Select(layer => layer.Gates).FirstOrDefault(gates => gates is not null) is not { } any ? null
+        => rows.SelectMany(row => row).OfType<IPrefix>().Select(layer => layer.Gates).FirstOrDefault(gates => gates is not null) is not { } any ? null
             : [.. Enumerable.Range(0, any.Count).Select(layer => (PrefixGate)(input => rows.Length == 1 ? Open(rows[0], layer, input) : OpenRows(layer, input)))];
 
     // Processes one row at a time with the gates of its adapters.
@@ -46,8 +46,8 @@ public sealed class PromptStack
     // The factor is 1 for prefixes without a gate and for the padding of rows with fewer tokens.
     private Tensor Open(IReadOnlyList<PromptLayer> row, int layer, Tensor input)
     {
-        var each = row.Where(prompt => prompt.PrefixCount > 0).Select(prompt => prompt.Gates?[layer](input) ?? Ones(prompt.PrefixCount))
-            .Prepend(Ones(PrefixCount - row.Sum(prompt => prompt.PrefixCount))).ToList();
+        var each = row.OfType<IPrefix>().Where(prompt => prompt.PrefixCount > 0).Select(prompt => prompt.Gates?[layer](input) ?? Ones(prompt.PrefixCount))
+            .Prepend(Ones(PrefixCount - row.OfType<IPrefix>().Sum(prompt => prompt.PrefixCount))).ToList();
         var length = each.Max(open => open.shape[1]);
         return cat([.. each.Select(open => open.expand(-1, length, -1))], 2);
 
@@ -75,6 +75,6 @@ public sealed class PromptStack
         })]);
 
         VirtualTokens Join(IReadOnlyList<PromptLayer> layers, Tensor? ids)
-            => layers.Where(layer => !continues || layer.EmbeddingCount + layer.PrefixCount == 0).Select(layer => layer.Make(ids, training)).Aggregate(new VirtualTokens(), (sum, next) => sum.Then(next));
+            => layers.Where(layer => !continues || layer is { EmbeddingCount: 0 } and not IPrefix { PrefixCount: > 0 }).Select(layer => layer.Make(ids, training)).Aggregate(new VirtualTokens(), (sum, next) => sum.Then(next));
     }
 }

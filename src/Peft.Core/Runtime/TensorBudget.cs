@@ -14,7 +14,7 @@ internal static class TensorBudget
 
     [ThreadStatic] private static long? left;
 
-    /// <summary>Plans the layers of an adapter.</summary>
+    /// <summary>Plans the layers of an adapter; where the memory does not suffice for their tensors, the error names the options.</summary>
     /// <exception cref="AdapterOptionsException">The tensors would be too large.</exception>
     public static AdapterPlan Plan(AdapterOptions options, Func<AdapterPlan> plan)
     {

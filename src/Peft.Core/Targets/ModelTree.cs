@@ -120,7 +120,7 @@ public sealed class ModelTree
     /// <summary>The model, if it supports virtual tokens.</summary>
     /// <exception cref="AdapterOptionsException">The model does not support virtual tokens.</exception>
     public IPromptedModel Prompted => Model as IPromptedModel ?? throw new AdapterOptionsException(
-        $"This method prepends virtual tokens to the input of a pretrained transformer ({nameof(IPromptedModel)}), but {Model.GetType().Name} is not one. Use a method that adapts modules, such as LoRA, or load the model with Peft.Models.");
+        $"This method prepends virtual tokens to the input of a pretrained transformer ({nameof(IPromptedModel)}), but {Model.GetType().Name} is not one. Use a method that adapts modules, such as LoRA.");
 
     /// <summary>Returns the modules that are new for a task and must be trained with an adapter, by Hugging Face PEFT's names: the classifier. Empty for a language model.</summary>
     /// <param name="taskType">The task, such as <c>SEQ_CLS</c>; the model's own if null.</param>

@@ -6,7 +6,8 @@ namespace Peft;
 /// </summary>
 [MethodDescription("AdaLoRA", "W + s·B·diag(E)·A", "Zhang et al. 2023, arXiv:2303.10512")]
 [LearningRate(2e-3, SmallModel = 3e-2)]
-public sealed record AdaLoraOptions() : BiasedUpdateOptions("ADALORA"), ISavedAfterTraining
+[FanInFanOut]
+public sealed record AdaLoraOptions() : BiasedOptions("ADALORA"), ISavedAfterTraining
 {
     /// <summary>Target average rank of the layers after training.</summary>
     [JsonPropertyName("target_r")] public int TargetRank { get; init; } = 8;

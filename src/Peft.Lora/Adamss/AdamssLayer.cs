@@ -4,7 +4,7 @@ namespace Peft.Lora;
 /// AdaMSS (Zheng et al. 2025, openreview:8ZdWmpYxT0): the rows of ΔW in group i are Bᵢ·Aᵢ·V, where V <c>[r, in]</c> holds the leading right singular
 /// vectors of [W, b]. K-means over the left singular vectors groups the rows. A bias is treated as one more input that is always 1.
 /// </summary>
-internal sealed class AdamssLayer : DeltaLayer
+internal sealed class AdamssLayer : DeltaLayer, IUpdatesBias
 {
     private readonly Parameter vectors;   // [r, in], or [r, in + 1] with a bias
     private readonly Parameter indices;    // index of each row of the matrix in the concatenated groups
@@ -31,7 +31,7 @@ internal sealed class AdamssLayer : DeltaLayer
 
     public override Tensor Delta() => Change(vectors.narrow(1, 0, Target.In));
 
-    protected override Tensor? DeltaBias() => hasBias ? Change(vectors.narrow(1, Target.In, 1)).squeeze(1) : null;
+    public Tensor? DeltaBias() => hasBias ? Change(vectors.narrow(1, Target.In, 1)).squeeze(1) : null;
 
     private Tensor Change(Tensor right) => cat([.. subspaces.Select(each => each.B.Used.mm(each.A.Used.mm(right)))]).index_select(0, indices);
 

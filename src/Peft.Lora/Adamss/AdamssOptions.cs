@@ -7,7 +7,7 @@ namespace Peft;
 [MethodDescription("AdaMSS", "W + [Bᵢ·Aᵢ·V]ᵢ for row groups i", "Zheng et al. 2025, openreview:8ZdWmpYxT0")]
 [LearningRate(1e-3)]
 [WrittenIfSet("exclude_modules")]
-public sealed record AdamssOptions() : WeightUpdateOptions("ADAMSS")
+public sealed record AdamssOptions() : TargetedOptions("ADAMSS")
 {
     /// <summary>Number r of singular vectors, capped at the smaller dimension of each weight.</summary>
     [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 100;
@@ -57,8 +57,6 @@ public sealed record AdamssOptions() : WeightUpdateOptions("ADAMSS")
     /// Exponent of the schedule of the number of trainable subspaces: 1 decreases it linearly, larger values decrease it faster at the beginning.
     /// </summary>
     [JsonPropertyName("asa_schedule_exponent"), Above(0)] public double ScheduleExponent { get; init; } = 3;
-
-    protected override bool WritesFanInFanOut => false;
 
     protected override IEnumerable<string> Errors()
     {

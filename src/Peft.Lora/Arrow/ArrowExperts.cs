@@ -27,7 +27,6 @@ internal sealed class ArrowExperts
     public ArrowLayer At(Target target, LoraOptions router)
     {
         if (!experts[0].ContainsKey(target)) throw new AdapterOptionsException($"The experts do not adapt {target.Path}: leave it out of TargetModules.");
-        if (!target.IsProduct) throw new AdapterOptionsException($"Arrow is defined for linear modules, but {target} is not linear: use experts that adapt linear modules only.");
         return new(target, router, [.. experts.Select(layers => layers[target])], [.. general.Select(layers => layers[target])]);
     }
 

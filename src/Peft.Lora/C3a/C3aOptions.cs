@@ -7,7 +7,7 @@ namespace Peft;
 [MethodDescription("C³A", "W + C/in, C of circulant blocks", "Chen et al. 2024, arXiv:2407.19342")]
 [LearningRate(3e-1)]
 [WrittenIfSet("exclude_modules")]
-public sealed record C3aOptions() : BiasedUpdateOptions("C3A")
+public sealed record C3aOptions() : BiasedOptions("C3A")
 {
     /// <summary>Size b of the blocks. It must divide the input and output size of each target.</summary>
     [JsonPropertyName("block_size"), AtLeast(1)] public int BlockSize { get; init; } = 256;
@@ -23,8 +23,6 @@ public sealed record C3aOptions() : BiasedUpdateOptions("C3A")
     /// false (the default) reproduces that.
     /// </summary>
     [JsonIgnore] public bool ExactGradient { get; init; }
-
-    protected override bool WritesFanInFanOut => false;
 
     protected override AdapterLayer CreateLayer(Target target) => new C3aLayer(target, this);
 }

@@ -6,7 +6,8 @@ namespace Peft;
 /// </summary>
 [MethodDescription("DEFT", "W − Q·Pᵀ·W + s·Q·R", "Hugging Face PEFT 0.20")]
 [LearningRate(1e-4)]
-public sealed record DeftOptions() : BiasedUpdateOptions("DEFT")
+[FanInFanOut]
+public sealed record DeftOptions() : BiasedOptions("DEFT")
 {
     /// <summary>Number of output directions to replace. At least 1.</summary>
     [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 8;

@@ -6,7 +6,7 @@ namespace Peft;
 /// </summary>
 [MethodDescription("DeLoRA", "W + (λ/r)·B·Ξ·A·diag(‖W‖)", "Bini et al. 2025, arXiv:2503.18225")]
 [LearningRate(1e-3)]
-public sealed record DeloraOptions() : BiasedUpdateOptions("DELORA")
+public sealed record DeloraOptions() : BiasedOptions("DELORA")
 {
     /// <summary>Rank of the update. At least 1.</summary>
     [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 8;
@@ -25,8 +25,6 @@ public sealed record DeloraOptions() : BiasedUpdateOptions("DELORA")
 
     /// <summary>Values of λ that override <see cref="Lambda"/>, with keys as in <see cref="RankPattern"/>.</summary>
     [JsonPropertyName("lambda_pattern")] public IReadOnlyDictionary<string, double>? LambdaPattern { get; init; } = new Dictionary<string, double>();
-
-    protected override bool WritesFanInFanOut => false;
 
     protected override AdapterLayer CreateLayer(Target target) => new DeloraLayer(target, this);
 }

@@ -5,7 +5,8 @@ namespace Peft;
 /// </summary>
 [MethodDescription("FourierFT", "W + s·Re(F⁻¹(S)), S sparse", "Gao et al. 2024, arXiv:2405.03003")]
 [LearningRate(3e-2)]
-public sealed record FourierFtOptions() : BiasedUpdateOptions("FOURIERFT")
+[FanInFanOut]
+public sealed record FourierFtOptions() : BiasedOptions("FOURIERFT")
 {
     /// <summary>Number of trained coefficients per weight. Their indices are drawn from the seed.</summary>
     [JsonPropertyName("n_frequency"), AtLeast(1)] public int Frequencies { get; init; } = 1000;

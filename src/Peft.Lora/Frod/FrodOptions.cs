@@ -7,7 +7,8 @@ namespace Peft;
 [MethodDescription("FRoD", "U·(diag(l) + S)·Vᵀ, S sparse, V shared", "2026, doi:10.1609/aaai.v40i31.39813")]
 [LearningRate(1e-3)]
 [WrittenIfSet("exclude_modules")]
-public sealed record FrodOptions() : BiasedUpdateOptions("FROD")
+[FanInFanOut]
+public sealed record FrodOptions() : BiasedOptions("FROD")
 {
     /// <summary>Fraction of the off-diagonal elements of the matrix between U and V that are trained.</summary>
     [JsonPropertyName("sparse_rate"), Between(0, 1)] public double SparseRate { get; init; } = 0.01;

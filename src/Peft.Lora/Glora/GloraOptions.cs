@@ -7,7 +7,7 @@ namespace Peft;
 [MethodDescription("GLoRA", "W + W∘A + B; b + b∘D + E + W·C", "Chavan et al. 2023, arXiv:2306.07967")]
 [LearningRate(2e-4)]
 [WrittenIfSet("exclude_modules", "layers_to_transform", "layers_pattern")]
-public sealed record GloraOptions() : BiasedUpdateOptions("GLORA")
+public sealed record GloraOptions() : BiasedOptions("GLORA")
 {
     /// <summary>Rank of the paths in the form <c>lora</c>. At least 1.</summary>
     [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 8;
@@ -23,8 +23,6 @@ public sealed record GloraOptions() : BiasedUpdateOptions("GLORA")
 
     /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
-
-    protected override bool WritesFanInFanOut => false;
 
     protected override AdapterLayer CreateLayer(Target target) => new GloraLayer(target, this);
 }

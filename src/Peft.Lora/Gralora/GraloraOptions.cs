@@ -7,7 +7,8 @@ namespace Peft;
 [MethodDescription("GraLoRA", "W + s·[Bᵢⱼ·Aᵢⱼ], a grid of blocks", "Jung et al. 2025, arXiv:2505.20355")]
 [LearningRate(2e-4)]
 [WrittenIfSet("exclude_modules")]
-public sealed record GraloraOptions() : BiasedUpdateOptions("GRALORA")
+[FanInFanOut]
+public sealed record GraloraOptions() : BiasedOptions("GRALORA")
 {
     /// <summary>Rank of a row of blocks, a multiple of <see cref="Blocks"/>. The update has as many parameters as a LoRA of this rank.</summary>
     [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 32;

@@ -3,7 +3,8 @@ namespace Peft;
 /// <summary>HiRA (Huang et al. 2025, openreview TwJrTz9cRS): W + W∘(B·A), a high-rank update from low-rank factors. Mergeable.</summary>
 [MethodDescription("HiRA", "W + W∘(B·A)", "2025, openreview:TwJrTz9cRS")]
 [LearningRate(4.5e-3)]
-public sealed record HiraOptions() : WeightUpdateOptions("HIRA")
+[FanInFanOut]
+public sealed record HiraOptions() : TargetedOptions("HIRA")
 {
     /// <summary>Rank of B·A, by which the weight is multiplied elementwise. At least 1.</summary>
     [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 32;

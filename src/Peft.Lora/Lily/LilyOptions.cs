@@ -7,7 +7,7 @@ namespace Peft;
 [MethodDescription("Lily", "W·x + s·Bₓ·A·x, Bₓ routed", "Zhong et al. 2024, arXiv:2407.09946")]
 [LearningRate(1e-3)]
 [SupportedModules(ModuleKinds.Linear)]
-public sealed record LilyOptions() : WeightUpdateOptions("LILY")
+public sealed record LilyOptions() : TargetedOptions("LILY")
 {
     /// <summary>Rank of the update. At least 1.</summary>
     [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 32;
@@ -23,8 +23,6 @@ public sealed record LilyOptions() : WeightUpdateOptions("LILY")
 
     /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
-
-    protected override bool WritesFanInFanOut => false;
 
     protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {

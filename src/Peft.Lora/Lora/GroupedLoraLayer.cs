@@ -16,11 +16,7 @@ internal sealed class GroupedLoraLayer : AdapterLayer
         var rank = options.RankAt(target.Path);
         if (rank % target.Groups != 0)
             throw new AdapterOptionsException($"{target} is a convolution with {target.Groups} groups, which must divide its rank, but the rank is {rank}. Set another rank with RankPattern, or exclude it from TargetModules.");
-        if (options.UseDora)
-            throw new AdapterOptionsException($"{target} is a convolution with {target.Groups} groups, which UseDora does not support: DoRA needs the norm of the merged weight, but LoRA cannot be merged there. Exclude it from TargetModules.");
         var initialization = options.Initialization;
-        if (initialization != LoraInitialization.Default && initialization != LoraInitialization.Random && initialization != LoraInitialization.Gaussian)
-            throw new AdapterOptionsException($"{target} is a convolution with {target.Groups} groups, which Initialization '{initialization}' does not support. Exclude it from TargetModules.");
         scaling = options.ScalingAt(target.Path);
         dropout = options.Dropout;
         long[] shapeA = [rank, target.InputChannels, .. target.InputFactorShape(rank)[2..]];

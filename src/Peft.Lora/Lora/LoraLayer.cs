@@ -4,15 +4,13 @@ namespace Peft.Lora;
 /// LoRA (Hu et al. 2021, arXiv:2106.09685): ΔW = s·B·A, with A <c>[rank, in]</c> and B <c>[out, rank]</c>. If the factors are
 /// initialized from the weight or its gradient (PiSSA, OLoRA, CorDA, LoRA-GA), their initial product is subtracted: ΔW = s·(B·A − B₀·A₀). The base weight does not change.
 /// </summary>
-internal class LoraLayer : DeltaLayer, IRestarts
+internal class LoraLayer : DeltaLayer, ILowRank, IUpdatesBias, IRestarts
 {
     private readonly Parameter? bias;
     private Parameter? inverse;
 
-    public LoraLayer(Target target, LoraOptions options) : this(target, options, null, null) { }
-
-    /// <summary>A layer with the given initial factors, of any shape. A factor that is null is initialized as in the options.</summary>
-    protected LoraLayer(Target target, LoraOptions options, Tensor? initialA, Tensor? initialB) : base(target)
+    /// <summary>Creates a layer. Initial factors may have another shape; a factor that is null is initialized as in the options.</summary>
+    public LoraLayer(Target target, LoraOptions options, Tensor? initialA = null, Tensor? initialB = null) : base(target)
     {
         var rank = options.RankAt(target.Path);
         Scaling = options.ScalingAt(target.Path);
@@ -55,9 +53,9 @@ internal class LoraLayer : DeltaLayer, IRestarts
         return product.mul(Constant(Scaling));
     }
 
-    protected override LowRankUpdate? AsProduct => Subtracted is null && bias is null ? new(MatrixA, MatrixB, Scaling) : null;
+    public LowRankUpdate? AsProduct => Subtracted is null && bias is null ? new(MatrixA, MatrixB, Scaling) : null;
 
-    protected override Tensor? DeltaBias() => bias?.mul(Constant(Scaling));
+    public Tensor? DeltaBias() => bias?.mul(Constant(Scaling));
 
     protected override double CostPerPosition => Drops ? 0 : Rank * (double)(Target.In + Target.Out);
 

@@ -7,7 +7,8 @@ namespace Peft;
 /// </summary>
 [MethodDescription("LoRA", "W + s·B·A", "Hu et al. 2021, arXiv:2106.09685")]
 [LearningRate(1e-4, SmallModel = 1e-2)]
-public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, IReplicatesLayers
+[FanInFanOut]
+public sealed record LoraOptions() : BiasedOptions("LORA"), ITiesWeights, IReplicatesLayers, INeedsNoTargets, ILimitsModules
 {
     static LoraOptions() => TypeDescriptor.AddAttributes(typeof(IReadOnlyList<LayerRange>), new TypeConverterAttribute(typeof(TextConverter<IReadOnlyList<LayerRange>>)));
 
@@ -99,7 +100,14 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
 
     IReadOnlyList<int>? IReplicatesLayers.LayerOrder => LayerReplication is null ? null : [.. LayerReplication.SelectMany(range => range.Layers)];
 
-    protected override bool TargetsAreOptional => TargetParameters is { Count: > 0 };
+    bool INeedsNoTargets.NeedsNoTargets => TargetParameters is { Count: > 0 };
+
+    // On convolutions in groups, LoRA has no update of the weight: DoRA has no norm there, and an initialization from the weight nothing to begin with.
+    (ModuleKinds Kinds, string Option)? ILimitsModules.LimitAt(Target target)
+        => Variants is [var variant, ..] ? (ModuleKinds.Linear, variant)
+            : UseDora ? (ModuleKinds.Matrix & ~ModuleKinds.GroupedConvolution, nameof(UseDora))
+            : Initialization == LoraInitialization.Default || Initialization == LoraInitialization.Random || Initialization == LoraInitialization.Gaussian ? null
+            : (ModuleKinds.Matrix & ~ModuleKinds.GroupedConvolution, $"{nameof(Initialization)} '{Initialization}'");
 
     protected override IEnumerable<string> Errors()
     {

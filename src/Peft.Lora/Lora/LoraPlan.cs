@@ -1,6 +1,6 @@
 namespace Peft.Lora;
 
-/// <summary>Builds the layers of a LoRA adapter: factors for each target, then the trained tokens.</summary>
+/// <summary>Builds the layers of a LoRA adapter: those of each target, then the trained tokens.</summary>
 internal static class LoraPlan
 {
     public static IEnumerable<AdapterLayer> Layers(LoraOptions options, IReadOnlyList<Target> targets, ModelTree model)
@@ -13,46 +13,27 @@ internal static class LoraPlan
         // Embeddings come first, because tied heads use their factors.
         foreach (var target in targets.Union(ParameterTargets(options, model)).OrderBy(target => options.EnsureWeightTying && !target.IsLookup))
         {
-            if (arrow is not null)
-            {
-                yield return arrow.At(target, options);
-                continue;
-            }
-            if (target is { IsParameter: true, Storage.Shape.Count: 3 })
-            {
-                yield return new ExpertsLoraLayer(target, options);
-                continue;
-            }
-            if (options.EnsureWeightTying && lookups.Find(other => other.Target.SharesWeightWith(target)) is { } owner)
-            {
-                yield return new TiedLoraLayer(target, owner);
-                continue;
-            }
-            if (target.Groups > 1 && options.Variants.Count == 0)
-            {
-                yield return new GroupedLoraLayer(target, options);
-                continue;
-            }
-            var lora = Factors(target, options, targets.Count, invocation);
+            var layer = Variant(target) ?? new LoraLayer(target, options);
+            yield return layer;
+            if (layer is not LoraLayer lora) continue;
             if (target.IsLookup) lookups.Add(lora);
-            yield return lora;
             if (options.UseDora) yield return new DoraLayer(target, lora);
         }
         foreach (var layer in Tokens(options, model)) yield return layer;
-    }
 
-    private static LoraLayer Factors(Target target, LoraOptions options, int count, Invocation? invocation)
-    {
-        if (options.Variants is [var variant, ..] && !target.IsProduct)
-            throw new AdapterOptionsException($"{variant} is defined for linear modules, but {target} is not linear: leave it out of TargetModules.");
-        return options switch
+        // Another layer than plain LoRA's, where the target or the options need one.
+        AdapterLayer? Variant(Target target) => options switch
         {
+            _ when arrow is not null => arrow.At(target, options),
+            _ when target is { IsParameter: true, Storage.Shape.Count: 3 } => new ExpertsLoraLayer(target, options),
+            { EnsureWeightTying: true } when lookups.Find(other => other.Target.SharesWeightWith(target)) is { } owner => new TiedLoraLayer(target, owner),
             { Kasa: { } kasa } => new KasaLayer(target, options, kasa),
             { BdLora: { } bdlora } => BdLoraLayer.For(target, options, bdlora),
             { Velora: { } velora } => new VeloraLayer(target, options, velora),
             { UseQalora: true } => new QaloraLayer(target, options),
-            { Monteclora: { } monteclora } => new MontecloraLayer(target, options, monteclora, count),
-            _ => invocation is null ? new LoraLayer(target, options) : new AloraLayer(target, options, invocation),
+            { Monteclora: { } monteclora } => new MontecloraLayer(target, options, monteclora, targets.Count),
+            _ when invocation is not null => new AloraLayer(target, options, invocation),
+            _ => target.Groups > 1 ? new GroupedLoraLayer(target, options) : null,
         };
     }
 

@@ -1,7 +1,7 @@
 namespace Peft;
 
 /// <summary>Options shared by LoHa and LoKr.</summary>
-public abstract record LycorisOptions : WeightUpdateOptions
+public abstract record LycorisOptions : TargetedOptions
 {
     private protected LycorisOptions(string peftType) : base(peftType) { }
 
@@ -25,6 +25,4 @@ public abstract record LycorisOptions : WeightUpdateOptions
 
     /// <summary>Alphas that override <see cref="Alpha"/>, with keys as in <see cref="RankPattern"/>.</summary>
     [JsonPropertyName("alpha_pattern"), JsonConverter(typeof(WholeOrFractionMap))] public IReadOnlyDictionary<string, double>? AlphaPattern { get; init; } = new Dictionary<string, double>();
-
-    protected sealed override bool WritesFanInFanOut => false;
 }

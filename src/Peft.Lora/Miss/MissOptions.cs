@@ -6,7 +6,7 @@ namespace Peft;
 /// </summary>
 [MethodDescription("MiSS", "W + D, a shard repeated along the input", "Kang and Yin 2024, arXiv:2409.15371")]
 [LearningRate(2e-4)]
-public sealed record MissOptions() : BiasedUpdateOptions("MISS")
+public sealed record MissOptions() : BiasedOptions("MISS")
 {
     /// <summary>Number of rows of the shard, which is the length of the input's pieces. At least 1.</summary>
     [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 64;
@@ -19,8 +19,6 @@ public sealed record MissOptions() : BiasedUpdateOptions("MISS")
 
     /// <summary>The variant and its initialization.</summary>
     [JsonPropertyName("init_weights"), JsonConverter(typeof(FlagOrName<MissForm>))] public MissForm Form { get; init; }
-
-    protected override bool WritesFanInFanOut => false;
 
     protected override AdapterLayer CreateLayer(Target target) => Form == MissForm.Bat ? (AdapterLayer)new BatLayer(target, this) : new MissLayer(target, this);
 }

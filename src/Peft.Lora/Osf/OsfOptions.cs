@@ -7,7 +7,7 @@ namespace Peft;
 [MethodDescription("OSF", "U·diag(S)·Vᵀ, small singular values trained", "Nayak et al. 2025, arXiv:2504.07097")]
 [LearningRate(5e-5)]
 [WrittenIfSet("exclude_modules", "layers_to_transform", "layers_pattern")]
-public sealed record OsfOptions() : WeightUpdateOptions("OSF")
+public sealed record OsfOptions() : TargetedOptions("OSF")
 {
     /// <summary>Number of singular values to freeze, or their fraction if below 1. If null, half of them.</summary>
     [JsonPropertyName("effective_rank"), JsonConverter(typeof(WholeOrFraction)), Above(0)] public double? FrozenRank { get; init; }
@@ -18,8 +18,6 @@ public sealed record OsfOptions() : WeightUpdateOptions("OSF")
     // Fields of Hugging Face PEFT's configuration that have no effect there either.
     [JsonInclude, JsonPropertyName("init_weights")] internal bool? InitWeights { get; init; }
     [JsonInclude, JsonPropertyName("target_svd_config")] internal System.Text.Json.Nodes.JsonNode? TargetSvd { get; init; }
-
-    protected override bool WritesFanInFanOut => false;
 
     /// <summary>Number of frozen singular values of a module.</summary>
     internal long KeptAt(Target target)

@@ -5,7 +5,7 @@ namespace Peft;
 /// </summary>
 [MethodDescription("PEANuT", "W + s·f(W), f a small network", "Zhong et al. 2024, arXiv:2410.01870")]
 [LearningRate(1e-3)]
-public sealed record PeanutOptions() : WeightUpdateOptions("PEANUT")
+public sealed record PeanutOptions() : TargetedOptions("PEANUT")
 {
     /// <summary>Width of the network. At least 1.</summary>
     [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 32;
@@ -21,8 +21,6 @@ public sealed record PeanutOptions() : WeightUpdateOptions("PEANUT")
 
     /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
-
-    protected override bool WritesFanInFanOut => false;
 
     protected override AdapterLayer CreateLayer(Target target) => new PeanutLayer(target, this);
 }

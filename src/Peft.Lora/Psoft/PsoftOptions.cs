@@ -6,7 +6,8 @@ namespace Peft;
 /// </summary>
 [MethodDescription("PSOFT", "W + s·B·(R − I)·A, R orthogonal", "Wu et al. 2025, arXiv:2505.11235")]
 [LearningRate(4e-4)]
-public sealed record PsoftOptions() : WeightUpdateOptions("PSOFT")
+[FanInFanOut]
+public sealed record PsoftOptions() : TargetedOptions("PSOFT")
 {
     /// <summary>Number of singular vectors. At least 1.</summary>
     [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 32;

@@ -7,7 +7,8 @@ namespace Peft;
 [MethodDescription("RandLoRA", "W + s·Σⱼ Bⱼ·Λⱼ·A·Γⱼ, A and B random", "Albert et al. 2025, arXiv:2502.00987")]
 [LearningRate(1e-4)]
 [WrittenIfSet("exclude_modules")]
-public sealed record RandLoraOptions() : BiasedUpdateOptions("RANDLORA")
+[FanInFanOut]
+public sealed record RandLoraOptions() : BiasedOptions("RANDLORA")
 {
     /// <summary>Rank of each basis. A smaller rank gives more bases and more trainable parameters.</summary>
     [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 32;

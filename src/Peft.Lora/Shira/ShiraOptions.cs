@@ -4,7 +4,8 @@ namespace Peft;
 [MethodDescription("SHiRA", "W + S, S sparse", "Bhardwaj et al. 2024, arXiv:2406.13175")]
 [LearningRate(3e-4)]
 [WrittenIfSet("exclude_modules", "layers_to_transform", "layers_pattern")]
-public sealed record ShiraOptions() : WeightUpdateOptions("SHIRA")
+[FanInFanOut]
+public sealed record ShiraOptions() : TargetedOptions("SHIRA")
 {
     /// <summary>r·(in + out) elements of each weight are trained. At least 1.</summary>
     [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 32;

@@ -6,7 +6,7 @@ namespace Peft;
 [MethodDescription("Super-tuning", "W + S, S at the largest elements", "arXiv:2607.09287")]
 [LearningRate(1e-3)]
 [WrittenIfSet("exclude_modules", "layers_to_transform", "layers_pattern")]
-public sealed record SupertuningOptions() : WeightUpdateOptions("SUPERTUNING")
+public sealed record SupertuningOptions() : TargetedOptions("SUPERTUNING")
 {
     /// <summary>Fraction of each weight's elements that are not trained, in [0, 1).</summary>
     [JsonPropertyName("sparsity"), Probability] public double Sparsity { get; init; } = 0.99;
@@ -28,8 +28,6 @@ public sealed record SupertuningOptions() : WeightUpdateOptions("SUPERTUNING")
 
     /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
-
-    protected override bool WritesFanInFanOut => false;
 
     protected override AdapterLayer CreateLayer(Target target) => new SupertuningLayer(target, this);
 }

@@ -7,7 +7,8 @@ namespace Peft;
 [MethodDescription("TinyLoRA", "W + B·(Σ vᵢ·Pᵢ)·A, only v trained", "arXiv:2602.04118")]
 [LearningRate(1e-3)]
 [WrittenIfSet("exclude_modules")]
-public sealed record TinyLoraOptions() : BiasedUpdateOptions("TINYLORA")
+[FanInFanOut]
+public sealed record TinyLoraOptions() : BiasedOptions("TINYLORA")
 {
     /// <summary>Number of singular vectors. At least 1.</summary>
     [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 2;

@@ -7,7 +7,8 @@ namespace Peft;
 [MethodDescription("Uni-LoRA", "W + s·B·A, all entries from one vector", "Li et al. 2025, arXiv:2506.00799")]
 [LearningRate(5e-3)]
 [WrittenIfSet("exclude_modules")]
-public sealed record UniLoraOptions() : BiasedUpdateOptions("UNILORA")
+[FanInFanOut]
+public sealed record UniLoraOptions() : BiasedOptions("UNILORA")
 {
     /// <summary>Rank of the update. At least 1.</summary>
     [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 4;

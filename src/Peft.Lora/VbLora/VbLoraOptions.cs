@@ -6,7 +6,8 @@ namespace Peft;
 /// </summary>
 [MethodDescription("VB-LoRA", "W + B·A, composed from a vector bank", "Li et al. 2024, arXiv:2405.15179")]
 [LearningRate(1e-3)]
-public sealed record VbLoraOptions() : BiasedUpdateOptions("VBLORA")
+[FanInFanOut]
+public sealed record VbLoraOptions() : BiasedOptions("VBLORA")
 {
     /// <summary>Rank of the update. At least 1.</summary>
     [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 4;

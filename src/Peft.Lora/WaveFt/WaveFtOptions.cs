@@ -6,7 +6,8 @@ namespace Peft;
 /// </summary>
 [MethodDescription("WaveFT", "W + s·DWT⁻¹(S), S sparse", "Bilican et al. 2025, arXiv:2505.12532")]
 [LearningRate(1e-2)]
-public sealed record WaveFtOptions() : BiasedUpdateOptions("WAVEFT")
+[FanInFanOut]
+public sealed record WaveFtOptions() : BiasedOptions("WAVEFT")
 {
     /// <summary>Number of trained coefficients per weight. Their indices are drawn from the seed.</summary>
     [JsonPropertyName("n_frequency"), AtLeast(1)] public int Coefficients { get; init; } = 2592;

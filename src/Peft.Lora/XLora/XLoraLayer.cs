@@ -4,7 +4,7 @@ namespace Peft.Lora;
 /// X-LoRA at a module (Buehler and Buehler 2024, arXiv:2402.07148): y = W·x + g·Σₑ λₑ·sₑ·Bₑ·Aₑ·x with the experts' factors, Aₑ <c>[rank, in]</c> and
 /// Bₑ <c>[out, rank]</c>, and their mixture weights λ at each position.
 /// </summary>
-internal sealed class XLoraLayer : TransformLayer, IActsInFirstPass
+internal sealed class XLoraLayer : TransformLayer, IActsInPreliminaryPass
 {
     private readonly (int Number, Parameter A, Parameter B)[] factors;
     private readonly XLoraOptions options;
@@ -13,12 +13,11 @@ internal sealed class XLoraLayer : TransformLayer, IActsInFirstPass
 
     public XLoraLayer(Target target, XLoraOptions options, XLoraMixture mixture, int number, IReadOnlyList<(int Expert, Tensor A, Tensor B)> initial) : base(target)
     {
-        if (target is { IsProduct: false, IsLookup: false }) throw new AdapterOptionsException($"{target} is a convolution, whose outputs are not positions of a text: X-LoRA cannot mix experts there.");
         (this.options, this.mixture, this.number) = (options, mixture, number);
         factors = [.. initial.Select(each => (each.Expert, Keep(each.Expert, "A", each.A), Keep(each.Expert, "B", each.B)))];
     }
 
-    public bool ActsInFirstPass => options.FirstPassWeight != 0;
+    public bool ActsInPreliminaryPass => options.FirstPassWeight != 0;
 
     /// <summary>An expert's factors by the keys in its own file; empty if it does not adapt this module.</summary>
     public IEnumerable<(string Key, Tensor Value)> FactorsOf(int expert)

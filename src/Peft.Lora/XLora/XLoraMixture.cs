@@ -4,7 +4,7 @@ namespace Peft.Lora;
 /// X-LoRA's classifier: linear layers with ReLU in between map the last hidden states of the first pass to logits <c>[modules, experts]</c>, or <c>[experts]</c>
 /// for all modules. λ = softmax(logits/temperature), optionally restricted to the largest values.
 /// </summary>
-internal sealed class XLoraMixture : SharedTensors, IReadsFirstPass, IMayBeMissing
+internal sealed class XLoraMixture : SharedTensors, IReadsPreliminaryPass, IMayBeMissing
 {
     private readonly XLoraOptions options;
     private readonly nn.Module model;

@@ -12,6 +12,7 @@ namespace Peft;
 /// </remarks>
 [MethodDescription("X-LoRA", "W·x + Σ λₑ(x)·sₑ·Bₑ·Aₑ·x over trained experts e", "Buehler and Buehler 2024, arXiv:2402.07148")]
 [LearningRate(1e-3)]
+[SupportedModules(ModuleKinds.Linear | ModuleKinds.Embedding)]
 public sealed record XLoraOptions : AdapterOptions, ISavesParts
 {
     /// <summary>The defaults.</summary>

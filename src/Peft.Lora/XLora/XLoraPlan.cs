@@ -21,6 +21,7 @@ internal static class XLoraPlan
         })).ToList();
         // The classifier's outputs follow the order of the modules in the model.
         var targets = model.Targets.Where(factors.ContainsKey).ToList();
+        SupportedModulesAttribute.Require(options, targets);
         var mixture = new XLoraMixture(options, experts, model, targets);
         return new AdapterPlan(options with { HiddenSize = shape.HiddenSize }, [.. targets.Select((target, i) => new XLoraLayer(target, options, mixture, i, factors[target]))], mixture);
     }

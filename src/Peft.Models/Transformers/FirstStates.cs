@@ -11,7 +11,7 @@ internal static class FirstStates
         using var first = ForwardPass.EnterPreliminary();
         using var _ = no_grad();
         if (input.Cache is not { } cache) return model.Backbone.call(input);
-        var firstPass = cache.FirstPass;
+        var firstPass = cache.PreliminaryPass;
         var past = cache.Tokens?.shape[1] ?? 0;
         if (firstPass.Length == past && (past > 0 || cache.Length == 0)) return model.Backbone.call(input with { Cache = firstPass });
         // The cache was filled before the adapter was active.

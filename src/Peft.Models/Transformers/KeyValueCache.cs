@@ -89,7 +89,7 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
     }
 
     /// <summary>The cache of the preliminary pass, for adapters that need one.</summary>
-    internal KeyValueCache FirstPass => first ??= new(capacity);
+    internal KeyValueCache PreliminaryPass => first ??= new(capacity);
 
     /// <inheritdoc/>
     Tensor IPositionMemory.Append(object key, Tensor values, Tensor? rows, int batch) => memory.Append(key, values, rows, batch, Length);

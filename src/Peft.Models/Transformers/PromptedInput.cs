@@ -74,7 +74,7 @@ internal sealed class PromptedInput : IDisposable
 
     private static PromptedInput Read(PretrainedModel model, ModelInput input, PeftModel? peft)
     {
-        if (peft?.FirstPassReaders is not { Count: > 0 } readers) return WithPrompts(model, input);
+        if (peft?.PreliminaryPassReaders is not { Count: > 0 } readers) return WithPrompts(model, input);
         using var scope = NewDisposeScope();
         var states = FirstStates.Of(model, input);
         var prompted = WithPrompts(model, input with { SharesGraph = true });

@@ -1,7 +1,7 @@
 namespace Peft.Prefix;
 
 /// <summary>x ← [E + D; x] with the examples' embeddings E <c>[tokens, hidden]</c>. Each row of D stays within its radius.</summary>
-internal sealed class CptLayer : EmbeddingPrompt
+internal sealed class CptLayer : EmbeddingPrompt, ILabelsTokens
 {
     private const double Nothing = 1e-10;   // Hugging Face PEFT's radius for frozen tokens
 
@@ -17,7 +17,7 @@ internal sealed class CptLayer : EmbeddingPrompt
         Labels = LabelsOf(options);
     }
 
-    public override VirtualLabels Labels { get; }
+    public VirtualLabels Labels { get; }
 
     private Parameter Column(string name, IEnumerable<double> values) => Frozen(name, tensor(values.ToArray(), TensorType, device: Device).unsqueeze(1), saved: false);
 

@@ -3,7 +3,7 @@ using Peft.Checkpoints;
 namespace Peft.Prefix;
 
 /// <summary>x ← [P ∘ (Cₜ·Rₜ); x] with P <c>[tokens, hidden]</c> and, for task t, Cₜ <c>[tokens, rank]</c> and Rₜ <c>[rank, hidden]</c>.</summary>
-internal sealed class MultitaskPromptLayer : EmbeddingPrompt
+internal sealed class MultitaskPromptLayer : EmbeddingPrompt, IPromptsDecoder
 {
     private readonly Parameter prompt, columns, rows;
     private readonly int tasks;
@@ -19,7 +19,7 @@ internal sealed class MultitaskPromptLayer : EmbeddingPrompt
         if (options.StartsAsAnother) StartAs(options);
     }
 
-    public override int DecoderEmbeddingCount => Shape.SubmoduleCount == 2 ? EmbeddingCount : 0;
+    public int DecoderEmbeddingCount => Shape.SubmoduleCount == 2 ? EmbeddingCount : 0;
 
     private void StartAs(MultitaskPromptOptions options)
     {

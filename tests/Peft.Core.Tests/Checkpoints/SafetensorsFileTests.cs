@@ -25,6 +25,22 @@ public sealed class SafetensorsFileTests : IDisposable
     }
 
     [Fact]
+    public void A_size_of_minus_one_is_refused()
+    {
+        File.WriteAllBytes(folder["a.safetensors"], Samples.File("""{"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,0]}}""", 0));
+        Should.Throw<CheckpointException>(() => SafetensorsFile.Open(folder["a.safetensors"])).Message.ShouldContain("negative");
+    }
+
+    [Fact]
+    public void An_empty_tensor_may_be_listed_after_the_one_that_begins_where_it_does()
+    {
+        File.WriteAllBytes(folder["a.safetensors"], Samples.File("""{"full":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"empty":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}""", 4));
+        using var file = SafetensorsFile.Open(folder["a.safetensors"]);
+        file.Tensors["full"].Shape.ShouldBe([4]);
+        file.Tensors["empty"].Shape.ShouldBe([0]);
+    }
+
+    [Fact]
     public void Values_are_those_of_the_file()
     {
         using var file = SafetensorsFile.Open(Samples.PathOf("prompt-qwen3.safetensors"));

@@ -31,6 +31,22 @@ public sealed class ShardedCheckpointTests : IDisposable
     }
 
     [Fact]
+    public void Weights_of_exactly_the_limit_are_one_file()
+    {
+        ShardedCheckpointWriter.Write(folder, weights, maxShardBytes: 62);
+        folder.FileNames.ShouldBe(["model.safetensors"]);
+    }
+
+    [Fact]
+    public void A_closed_checkpoint_has_closed_its_files()
+    {
+        ShardedCheckpointWriter.Write(folder, weights, maxShardBytes: 24);
+        var checkpoint = ShardedCheckpoint.Open(folder);
+        checkpoint.Dispose();
+        Should.Throw<ObjectDisposedException>(() => checkpoint.Read("a"));
+    }
+
+    [Fact]
     public void Weights_above_the_limit_are_split_and_indexed_as_transformers_does()
     {
         ShardedCheckpointWriter.Write(folder, weights, maxShardBytes: 24);

@@ -47,6 +47,42 @@ public sealed class AdapterMemoryTests : UserModelTests
     }
 
     [Fact]
+    public void Unloading_ends_open_scopes_and_frees_what_they_keep()
+    {
+        var peft = Model.ApplyLora(rank: 2);
+        var tensor = peft.Trainables[0].Value;
+        using var open = peft.WithAdapters("default");
+        peft.Unload();
+        tensor.IsInvalid.ShouldBeTrue();
+    }
+
+    [Fact]
+    public void An_adapter_that_was_activated_again_and_again_is_freed_with_its_last_use()
+    {
+        using var peft = Model.ApplyLora(rank: 2);
+        var tensor = peft.Trainables[0].Value;
+        for (var i = 0; i < 3; i++) peft.Activate("default");
+        peft.Delete("default");
+        Output();
+        tensor.IsInvalid.ShouldBeTrue();
+    }
+
+    [Fact]
+    public void An_adapter_that_is_deleted_during_a_pass_has_no_effect_on_the_next()
+    {
+        var output = Output();
+        using var peft = Model.ApplyLora(rank: 2);
+        peft.Shake();
+        using (peft.Pass())
+        {
+            Output().Difference(output).ShouldBeGreaterThan(1e-3);
+            peft.Delete("default");
+            Output().Difference(output).ShouldBeGreaterThan(1e-3);
+        }
+        Output().Difference(output).ShouldBe(0);
+    }
+
+    [Fact]
     public void An_adapter_that_fails_while_it_is_made_is_freed()
     {
         using var peft = Model.ApplyLora(rank: 2);

@@ -24,6 +24,37 @@ public sealed class LifecycleTests : UserModelTests
     }
 
     [Fact]
+    public void A_parameter_that_was_frozen_before_is_frozen_afterwards()
+    {
+        var own = Model.parameters().First();
+        own.requires_grad = false;
+        Model.ApplyLora(rank: 2).Unload();
+        own.requires_grad.ShouldBeFalse();
+        Model.parameters().Skip(1).ShouldAllBe(parameter => parameter.requires_grad);
+    }
+
+    [Fact]
+    public void A_second_unloading_leaves_the_adapters_that_the_model_has_since()
+    {
+        var first = Model.ApplyLora(rank: 2);
+        first.Unload();
+        using var second = Model.ApplyLora(rank: 2);
+        first.Dispose();
+        PeftModel.Of(Model).ShouldBeSameAs(second);
+        Model.parameters().ShouldAllBe(parameter => !parameter.requires_grad);
+    }
+
+    [Fact]
+    public void A_loaded_adapter_is_frozen_unless_it_is_to_be_trained()
+    {
+        using var folder = new TemporaryFolder();
+        using (var peft = Model.ApplyLora(rank: 2)) peft.SaveAdapter(folder);
+        using (var frozen = Model.ApplyAdapter(folder)) frozen.Trainables.ShouldBeEmpty();
+        using var trainable = Model.ApplyAdapter(folder, trainable: true);
+        trainable.Trainables.ShouldNotBeEmpty();
+    }
+
+    [Fact]
     public void Adapters_are_added_activated_renamed_and_deleted_by_name()
     {
         using var peft = Model.ApplyLora(rank: 2);

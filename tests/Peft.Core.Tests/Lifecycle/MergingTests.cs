@@ -1,3 +1,4 @@
+using Peft.Models;
 using static TorchSharp.torch;
 
 namespace Peft.Core.Tests.Lifecycle;
@@ -138,6 +139,22 @@ public sealed class MergingTests : UserModelTests
     }
 
     [Fact]
+    public void Memory_stays_flat_over_permanent_merges()
+    {
+        void Round()
+        {
+            using var round = NewDisposeScope();
+            Model.ApplyLora(rank: 2).MergeAndUnload();
+        }
+        for (var i = 0; i < 3; i++) Round();
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        var before = Tensor.TotalCount;
+        for (var i = 0; i < 20; i++) Round();
+        Tensor.TotalCount.ShouldBe(before);
+    }
+
+    [Fact]
     public void While_adapters_are_merged_the_base_weights_are_what_is_saved_of_the_base()
     {
         using var peft = Model.ApplyLora(rank: 2, targets: new[] { "enter" });
@@ -181,6 +198,31 @@ public sealed class MergingTests : UserModelTests
         Should.Throw<NotMergeableException>(() => peft.Merge()).Message.ShouldContain("shares its weight and would change");
         peft.Activate("full");
         peft.Merge();
+    }
+
+    [Fact]
+    public void Two_modules_with_one_weight_cannot_be_merged_where_one_has_an_adapter_more()
+    {
+        using var twins = new Twins();
+        using var peft = twins.ApplyFull();
+        peft.Add("one", new LoraOptions { Rank = 2, TargetModules = ["first"] });
+        peft.Activate("default", "one");
+        Should.Throw<NotMergeableException>(() => peft.Merge()).Message.ShouldContain("its weight is also that of");
+    }
+
+    [Fact]
+    public void Repeated_layers_cannot_be_merged_and_go_with_their_adapter()
+    {
+        using var model = CausalLM.FromConfig(ModelConfig.Parse("""
+            {"model_type":"llama","vocab_size":40,"hidden_size":16,"intermediate_size":24,"num_hidden_layers":2,"num_attention_heads":2}
+            """), 7);
+        using var peft = new PeftModel(model);
+        var count = peft.Tree.Targets.Count;
+        peft.Add("longer", new LoraOptions { Rank = 2, LayerReplication = [new(0, 2), new(1, 2)] });
+        peft.Tree.Targets.Count.ShouldBeGreaterThan(count);
+        Should.Throw<NotMergeableException>(() => peft.MergeAndUnload()).Message.ShouldContain("layers in another order");
+        peft.Delete("longer");
+        peft.Tree.Targets.Count.ShouldBe(count);
     }
 
     private sealed class Twins : nn.Module<Tensor, Tensor>

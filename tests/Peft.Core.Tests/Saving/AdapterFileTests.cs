@@ -1,4 +1,5 @@
 using Peft.Checkpoints;
+using Peft.Models;
 using static TorchSharp.torch;
 
 namespace Peft.Core.Tests.Saving;
@@ -20,6 +21,18 @@ public sealed class AdapterFileTests : UserModelTests
         using var loaded = Model.ApplyAdapter(folder);
         loaded.SaveAdapter(folder["again"]);
         AdapterConfig.Read(folder["again"]).PeftVersion.ShouldBe("0.12.3");
+    }
+
+    [Fact]
+    public void The_configuration_names_the_task_and_the_targets_of_the_model()
+    {
+        using var folder = new TemporaryFolder();
+        using var model = CausalLM.FromConfig(ModelConfig.Parse("""
+            {"model_type":"llama","vocab_size":40,"hidden_size":16,"intermediate_size":24,"num_hidden_layers":1,"num_attention_heads":2}
+            """), 7);
+        model.ApplyLora(rank: 2).SaveAdapter(folder);
+        AdapterConfig.Read(folder).TaskType.ShouldBe("CAUSAL_LM");
+        ((LoraOptions)AdapterConfig.Read(folder)).TargetModules!.Names.ShouldBe(["q_proj", "v_proj"]);
     }
 
     [Fact]

@@ -75,6 +75,28 @@ public sealed class ResizedEmbeddingTests : IDisposable
     }
 
     [Fact]
+    public void An_embedding_of_another_width_is_told_with_both_shapes()
+    {
+        using var model = Model();
+        Saved(model);
+        foreach (var rows in new[] { 42, 40 })
+        {
+            using var wide = CausalLM.FromConfig(ModelConfig.Parse($$"""
+                {"model_type":"llama","vocab_size":{{rows}},"hidden_size":32,"intermediate_size":24,"num_hidden_layers":1,"num_attention_heads":2}
+                """), 7);
+            Should.Throw<AdapterMismatchException>(() => wide.LoadAdapterInto(folder)).Message.ShouldContain($"is [42, 16], but model.embed_tokens of this model is [{rows}, 32]: the adapter belongs to another base model.");
+        }
+    }
+
+    [Fact]
+    public void Another_base_model_is_refused_where_the_embedding_has_lost_rows()
+    {
+        using (var model = Model(resized: 38)) model.ApplyLora(rank: 2).SaveAdapter(folder);
+        using var foreign = Model(resized: 38, weights: 8);
+        Should.Throw<AdapterMismatchException>(() => foreign.LoadAdapterInto(folder)).Message.ShouldContain("another base model");
+    }
+
+    [Fact]
     public void Another_base_model_is_refused_and_a_second_adapter_changes_no_rows()
     {
         using var model = Model();

@@ -46,7 +46,7 @@ public class AddingAModel : InFolder
         registry.Register("stablelm", StableLm);
 
         using var model = CausalLM.FromPretrained("models/my-stablelm", new LoadOptions { Registry = registry });
-        using var peft = model.ApplyLora(rank: 8, targets: ["q_proj", "v_proj"]);   // default targets exist for known architectures only
+        using var peft = model.ApplyLora(rank: 8, targets: ["q_proj", "v_proj"]);   // targets are needed where Hugging Face PEFT has no defaults for the architecture
         // end
         using var tokens = tensor(new long[,] { { 1, 3, 4 } });
         using var logits = model.call(tokens);

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Core.Tests.Kernels;
 
-public class StepProductTests
+public class DecodeProductTests
 {
     [Theory]
     [InlineData(8, 1, false)]
