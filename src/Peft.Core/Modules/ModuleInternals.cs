@@ -18,8 +18,10 @@ internal static class ModuleInternals
     public static OrderedDict<string, nn.Module> Submodules(nn.Module module)
         => (OrderedDict<string, nn.Module>)SubmodulesField.GetValue(module)!;
 
-    /// <summary>The hooks that were registered on a module: the collections, which stay the same.</summary>
-    public static (ICollection Before, ICollection After) Hooks(nn.Module module) => (HooksOf(module, "module_pre_hooks"), HooksOf(module, "module_post_hooks"));
+    private static readonly string[] HookFields = ["pre_hooks", "post_hooks", "module_pre_hooks", "module_post_hooks"];
+
+    /// <summary>The collections of a module's hooks, which stay the same.</summary>
+    public static IEnumerable<ICollection> Hooks(nn.Module module) => HookFields.Select(field => HooksOf(module, field));
 
     private static ICollection HooksOf(nn.Module module, string name)
     {

@@ -26,7 +26,7 @@ internal sealed class DecodeLayer
         (projections, wide, down) = ([.. attention.Inputs], [.. feedForward.Inputs], feedForward.Down);
         (activation, isParallel, isGated) = (spec.Activation.Name, spec.ParallelResidual, spec.GatedFeedForward || spec.FusedGate);
         nn.Module?[] modules = [attention, feedForward, .. projections, attention.Output, .. wide, down, .. this.norms];
-        hooks = [.. modules.OfType<nn.Module>().Select(ModuleInternals.Hooks).SelectMany(pair => new[] { pair.Before, pair.After })];
+        hooks = [.. modules.OfType<nn.Module>().SelectMany(ModuleInternals.Hooks)];
     }
 
     /// <summary>The step of a layer; null if the kernels do not support the architecture.</summary>

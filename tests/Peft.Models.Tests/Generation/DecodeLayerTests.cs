@@ -65,18 +65,12 @@ public class DecodeLayerTests
         model.eval();
         var down = model.Backbone.Layers[0].named_modules().First(pair => pair.name.EndsWith("down_proj")).module;
         var calls = 0;
-        using (var hook = ((nn.Module<Tensor, Tensor>)down).register_forward_hook((_, _, output) => { calls++; return output.mul(2); }))
-        {
-            RequireEqual(model, stepsAreFused: false, layer: 0);
-            calls.ShouldBeGreaterThan(3);
-            hook.remove();
-        }
+        var hook = ((nn.Module<Tensor, Tensor>)down).register_forward_hook((_, _, output) => { calls++; return output.mul(2); });
+        RequireEqual(model, stepsAreFused: false, layer: 0);
+        calls.ShouldBe(7, "the prompt, three steps, and three passes without a cache");
+        hook.remove();
         RequireEqual(model, stepsAreFused: true);
-        using (var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, TargetModules = "all-linear", UseDora = true }, "other"))
-        {
-            RequireEqual(model, stepsAreFused: false);
-            peft.Remove("other");
-        }
+        using (model.ApplyAdapter(new LoraOptions { Rank = 2, TargetModules = "all-linear", UseDora = true })) RequireEqual(model, stepsAreFused: false);
         model.train();
         RequireEqual(model, stepsAreFused: false);
     }
