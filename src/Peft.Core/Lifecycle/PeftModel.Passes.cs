@@ -304,7 +304,7 @@ public sealed partial class PeftModel
 
     private PassScope Open(string kind, IReadOnlyList<Adapter> named, Action<PassBuilder> configure)
     {
-    PassScope scope;
+        PassScope scope;
         lock (guard)
         {
             RequireLoaded();
