@@ -45,13 +45,17 @@ internal sealed class HubConnection : IDisposable
 
     /// <summary>Runs a network operation with a timeout for inactivity.</summary>
     /// <exception cref="TransientException">The connection was lost, or the timeout expired.</exception>
-    public async Task<T> WithinAsync<T>(Func<CancellationToken, Task<T>> work, CancellationToken cancellationToken)
+    public Task<T> WithinAsync<T>(Func<CancellationToken, Task<T>> work, CancellationToken cancellationToken) => WithinAsync((each, _) => work(each), cancellationToken);
+
+    /// <summary>Runs a network operation with a timeout for inactivity, which begins again whenever the operation calls the action that it gets.</summary>
+    /// <exception cref="TransientException">The connection was lost, or the timeout expired.</exception>
+    public async Task<T> WithinAsync<T>(Func<CancellationToken, Action, Task<T>> work, CancellationToken cancellationToken)
     {
         using var silence = new CancellationTokenSource(settings.Options.Timeout, settings.Options.TimeProvider);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, silence.Token);
         try
         {
-            return await work(either.Token).ConfigureAwait(false);
+            return await work(either.Token, Restart).ConfigureAwait(false);
         }
         catch (OperationCanceledException error) when (!cancellationToken.IsCancellationRequested)
         {
@@ -64,6 +68,18 @@ internal sealed class HubConnection : IDisposable
         catch (Exception error) when (error is HttpRequestException or IOException)
         {
             throw new TransientException($"the connection failed ({error.Message}).", null, error);
+        }
+
+        void Restart()
+        {
+            try
+            {
+                silence.CancelAfter(settings.Options.Timeout);
+            }
+            catch (ObjectDisposedException)
+            {
+                // The server has answered before it has read everything.
+            }
         }
     }
 

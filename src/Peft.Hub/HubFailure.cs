@@ -13,7 +13,7 @@ internal static partial class HubFailure
         var status = (int)response.StatusCode;
         if (status is 408 or 429 or >= 500) return new TransientException($"the server answered {status} ({response.ReasonPhrase}).", AfterOf(response, settings.Options.TimeProvider));
 
-        var page = $"{settings.Base}/{subject.Repository}";
+        var page = $"{settings.Base}/{(subject.Kind == RepoKind.Model ? "" : "datasets/")}{subject.Repository}";
         var token = settings.Token is null ? "No token was sent: set HF_TOKEN or HubOptions.Token." : "Check that the account of the token has access.";
         var said = Header("X-Error-Message") is { Length: > 0 } text ? $" The server says: {text}" : "";
         return (Header("X-Error-Code"), response.StatusCode) switch

@@ -62,7 +62,12 @@ internal sealed class UploadRequests(HubSettings settings, HubConnection connect
     private Task<HttpResponseMessage> SendAsync(Func<HttpRequestMessage> make, int accepted)
         => new Retry(settings, action: "uploaded to").RunAsync(subject, async () =>
         {
-            var response = await connection.WithinAsync(each => connection.SendOwnAsync(make(), each), cancellationToken).ConfigureAwait(false);
+            var response = await connection.WithinAsync((each, written) =>
+            {
+                var request = make();
+                if (request.Content is { } body) request.Content = new WatchedContent(body, written);
+                return connection.SendOwnAsync(request, each);
+            }, cancellationToken).ConfigureAwait(false);
             if (response.IsSuccessStatusCode || (int)response.StatusCode == accepted) return response;
             using (response) throw await FailureAsync(response).ConfigureAwait(false);
         }, cancellationToken);

@@ -66,6 +66,16 @@ public sealed class UploadTests : IDisposable
         hub.Requests.Count(request => request.StartsWith("PUT")).ShouldBe(3);
     }
 
+    [Fact]
+    public async Task An_upload_may_take_longer_than_the_timeout_for_inactivity()
+    {
+        var hub = new UploadHub { LargeFrom = 100 };
+        File.WriteAllBytes(Path.Combine(folder, "adapter_model.safetensors"), new byte[8 << 16]);
+        using var client = new HubClient(new HubOptions { Endpoint = hub.Address, Token = "secret", Offline = false, Handler = new Handler(hub, pause: TimeSpan.FromMilliseconds(400)), Timeout = TimeSpan.FromSeconds(2), CacheFolder = folder });
+        await client.UploadFolderAsync("org/new", folder, null, name => name == "adapter_model.safetensors");
+        hub.Files["adapter_model.safetensors"].Length.ShouldBe(8 << 16);
+    }
+
     [Theory]
     [InlineData(403, HubError.Unauthorized, "write")]
     [InlineData(404, HubError.Unauthorized, "write")]
@@ -111,14 +121,31 @@ public sealed class UploadTests : IDisposable
         return await client.UploadFolderAsync(to, from ?? folder, options, filter);
     }
 
-    private sealed class Handler(UploadHub hub) : HttpMessageHandler
+    private sealed class Handler(UploadHub hub, TimeSpan pause = default) : HttpMessageHandler
     {
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
-            var (status, body, etag) = hub.Answer(request.Method.Method, request.RequestUri!, request.Headers.Authorization?.ToString(), await request.Content!.ReadAsByteArrayAsync(cancellationToken));
+            var (status, body, etag) = hub.Answer(request.Method.Method, request.RequestUri!, request.Headers.Authorization?.ToString(), await ReadAsync(request.Content!, cancellationToken));
             var response = new HttpResponseMessage((HttpStatusCode)status) { Content = new StringContent(body) };
             if (etag is not null) response.Headers.TryAddWithoutValidation("ETag", etag);
             return response;
+        }
+
+        private async Task<byte[]> ReadAsync(HttpContent content, CancellationToken cancellationToken)
+        {
+            if (pause == default) return await content.ReadAsByteArrayAsync(cancellationToken);
+            using var slow = new Slow(pause);
+            await content.CopyToAsync(slow, cancellationToken);
+            return slow.ToArray();
+        }
+
+        private sealed class Slow(TimeSpan pause) : MemoryStream
+        {
+            public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+            {
+                await Task.Delay(pause, cancellationToken);
+                await base.WriteAsync(buffer, cancellationToken);
+            }
         }
     }
 }

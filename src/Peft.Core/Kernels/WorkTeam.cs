@@ -9,7 +9,7 @@ namespace Peft.Kernels;
 internal static class WorkTeam
 {
     private static readonly long Patience = Stopwatch.Frequency / 10_000;   // 100 µs
-    private static readonly object Bed = new();
+    private static readonly object Idle = new();
 
     private static int busy, sleeping, workers;
     private static Job? current;
@@ -29,7 +29,7 @@ internal static class WorkTeam
             for (; workers < threads - 1; workers++) Start(workers);
             Volatile.Write(ref current, job);
             Interlocked.MemoryBarrier();
-            if (Volatile.Read(ref sleeping) > 0) lock (Bed) Monitor.PulseAll(Bed);
+            if (Volatile.Read(ref sleeping) > 0) lock (Idle) Monitor.PulseAll(Idle);
             job.Work();
             job.Wait();
         }
@@ -57,10 +57,10 @@ internal static class WorkTeam
                 job.Work();
                 start = Stopwatch.GetTimestamp();
             }
-            lock (Bed)
+            lock (Idle)
             {
                 Interlocked.Increment(ref sleeping);   // with a full fence: either the caller sees a sleeper, or the worker sees the job
-                if (!HasWork(index, out _)) Monitor.Wait(Bed);
+                if (!HasWork(index, out _)) Monitor.Wait(Idle);
                 Interlocked.Decrement(ref sleeping);
             }
         }

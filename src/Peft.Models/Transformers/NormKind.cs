@@ -4,7 +4,7 @@ namespace Peft.Models;
 public enum NormKind
 {
     /// <summary>RMS norm: divides by the root mean square, without a bias.</summary>
-    RmsNormKernel,
+    Rms,
 
     /// <summary>Layer norm: uses mean and variance, with a bias.</summary>
     Layer,

@@ -46,7 +46,7 @@ public sealed record TransformerSpec
     public required Activation Activation { get; init; }
 
     /// <summary>Type of the norms: RMS norm or layer norm.</summary>
-    public NormKind Norm { get; init; } = NormKind.RmsNormKernel;
+    public NormKind Norm { get; init; } = NormKind.Rms;
 
     /// <summary>True for post-norm, norm(x + f(x)), as in BERT; false for pre-norm. With post-norm there is no norm after the last layer.</summary>
     public bool PostNorm { get; init; }
