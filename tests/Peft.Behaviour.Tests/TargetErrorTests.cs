@@ -38,10 +38,10 @@ public sealed class TargetErrorTests
     {
         using var model = nn.Sequential(nn.Conv1d(4, 4, 1), nn.Embedding(4, 4), nn.Conv1d(4, 4, 1, groups: 2));
         Refused(new LoraOptions { TargetModules = ["0"], Kasa = new() }).ShouldStartWith("0 (Conv1d, 4×4) is a convolution, which LORA with Kasa cannot adapt: it adapts linear modules.");
-        Refused(new LoraOptions { TargetModules = ["2"], UseDora = true }).ShouldStartWith("2 (Conv1d, 4×2) is a convolution in groups, which LORA with UseDora cannot adapt: it adapts linear modules, embeddings and convolutions.");
+        Refused(new LoraOptions { TargetModules = ["2"], UseDora = true }).ShouldStartWith("2 (Conv1d, 4×2) is a grouped convolution, which LORA with UseDora cannot adapt: it adapts linear modules, embeddings and convolutions.");
         Refused(new LoraOptions { TargetModules = ["2"], Initialization = LoraInitialization.Pissa }).ShouldContain("LORA with Initialization 'pissa'");
         Refused(new BottleneckOptions { TargetModules = ["1"], IsParallel = true, NormBefore = false }).ShouldStartWith("1 (Embedding, 4×4) is an embedding, which BOTTLENECK with IsParallel cannot adapt: it adapts linear modules.");
-        Refused(new Ia3Options { TargetModules = ["1"], FeedForwardModules = ["1"] }).ShouldStartWith("1 (Embedding, 4×4) is an embedding, which IA3 with FeedForwardModules cannot adapt: it adapts linear modules, convolutions and convolutions in groups.");
+        Refused(new Ia3Options { TargetModules = ["1"], FeedForwardModules = ["1"] }).ShouldStartWith("1 (Embedding, 4×4) is an embedding, which IA3 with FeedForwardModules cannot adapt: it adapts linear modules, convolutions and grouped convolutions.");
         model.ApplyAdapter(new Ia3Options { TargetModules = ["0", "1"], FeedForwardModules = ["0"] }).Active.ShouldBe(["default"]);
 
         string Refused(AdapterOptions options) => Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(options)).Message;
