@@ -191,7 +191,7 @@ public sealed class MergingTests : UserModelTests
         using var peft = twins.ApplyFull();
         peft.Add("one", new LoraOptions { Rank = 2, TargetModules = ["first"] });
         peft.Activate("default", "one");
-        Should.Throw<NotMergeableException>(() => peft.Merge()).Message.ShouldContain("its weight is also that of");
+        Should.Throw<NotMergeableException>(() => peft.Merge()).Message.ShouldContain("second shares its weight and would change, too");
     }
 
     [Fact]
