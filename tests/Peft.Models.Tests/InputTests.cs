@@ -248,7 +248,7 @@ public sealed class InputTests : IDisposable
 
         using var classifier = SequenceClassifier.FromPretrained(Reference.Folder("llama-seqcls"));
         using var odd = classifier.ApplyAdapter(folder["language"]);
-        odd.Find(PeftModel.DefaultName).Warnings.ShouldContain(warning => warning.Contains("made for CAUSAL_LM, but this SequenceClassifier is for SEQ_CLS"));
+        odd.Find(PeftModel.DefaultName).Warnings.ShouldContain(warning => warning.Contains("trained for CAUSAL_LM, but this SequenceClassifier is for SEQ_CLS"));
 
         // The other way round the head that it brings has no place.
         using var another = CausalLM.FromPretrained(Reference.Folder("llama"));
