@@ -10,13 +10,11 @@ namespace Peft.Kernels;
 /// x·(W + s·B·A)ᵀ + b for a frozen matrix W and trainable low-rank factors B and A, as one node of the autograd graph. Summing small matrices
 /// costs less than thin products. The sum is recomputed in the backward pass, so that only x is stored. On the CPU in float32.
 /// </summary>
-internal sealed unsafe class FactoredProduct : autograd.SingleTensorFunction<FactoredProduct>
+internal sealed unsafe class FactoredProduct : GraphNode<FactoredProduct>
 {
     private const long Small = 1 << 16;   // maximum number of elements of the matrix, so that it fits into the cache
 
     private sealed record Job(int Inputs, int Outputs, int Rank, float Scale, bool InputRequiresGrad, bool HasBias);
-
-    public override string Name => nameof(FactoredProduct);
 
     /// <summary>True if the kernel supports such a product.</summary>
     /// <param name="input"><c>[…, in]</c></param>
@@ -34,14 +32,14 @@ internal sealed unsafe class FactoredProduct : autograd.SingleTensorFunction<Fac
         using var scope = NewDisposeScope();
         var job = new Job((int)weight.size(1), (int)weight.size(0), (int)a.size(0), (float)scale, input.requires_grad, bias is not null);
         var w = weight.contiguous();
-        return apply(input.contiguous(), w, bias?.contiguous() ?? w, a.contiguous(), b.contiguous(), job).MoveToOuterDisposeScope();
+        return Record(input.contiguous(), w, bias?.contiguous() ?? w, a.contiguous(), b.contiguous(), job).MoveToOuterDisposeScope();
     }
 
-    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    protected override Tensor Forward(autograd.AutogradContext context, object[] arguments)
     {
-        var (x, w, bias, a, b, job) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2], (Tensor)vars[3], (Tensor)vars[4], (Job)vars[5]);
-        ctx.save_data(nameof(Job), job);
-        ctx.save_for_backward([x, w, a, b]);
+        var (x, w, bias, a, b, job) = ((Tensor)arguments[0], (Tensor)arguments[1], (Tensor)arguments[2], (Tensor)arguments[3], (Tensor)arguments[4], (Job)arguments[5]);
+        context.save_data(nameof(Job), job);
+        context.save_for_backward([x, w, a, b]);
         var shape = x.shape;
         shape[^1] = job.Outputs;
         var output = empty(shape, ScalarType.Float32);
@@ -63,13 +61,11 @@ internal sealed unsafe class FactoredProduct : autograd.SingleTensorFunction<Fac
         return output;
     }
 
-    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    protected override Tensor?[] Backward(autograd.AutogradContext context, Tensor gradient)
     {
-        using var scope = NewDisposeScope();
-        var saved = ctx.get_saved_variables();
+        var saved = context.get_saved_variables();
         var (x, w, a, b) = (saved[0], saved[1], saved[2], saved[3]);
-        var job = (Job)ctx.get_data(nameof(Job));
-        var gradient = grad_output.contiguous();
+        var job = (Job)context.get_data(nameof(Job));
         var xGradient = job.InputRequiresGrad ? empty_like(x) : null;
         var (aGradient, bGradient) = (empty_like(a), empty_like(b));
         var rows = (int)(x.numel() / job.Inputs);
@@ -94,7 +90,7 @@ internal sealed unsafe class FactoredProduct : autograd.SingleTensorFunction<Fac
             for (var row = 0; row < job.Outputs; row++)
                 for (var r = 0; r < job.Rank; r++) gb[row * job.Rank + r] = job.Scale * Dot(slopes.Memory + (nint)row * job.Inputs, af + (nint)r * job.Inputs, job.Inputs);
         }
-        return BackwardResult.Give(xGradient, null, null, aGradient, bGradient, null);
+        return [xGradient, null, null, aGradient, bGradient, null];
     }
 
     // W + s·B·A, row by row.

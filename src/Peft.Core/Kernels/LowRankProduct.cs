@@ -8,7 +8,7 @@ namespace Peft.Kernels;
 /// x·Wᵀ + b + s·(x·Aᵀ)·Bᵀ for a frozen matrix W and trainable low-rank factors B and A, as one node of the autograd graph. BLAS multiplies by W, the update is added in
 /// place, and only x and x·Aᵀ are stored. On the CPU in float32. <see cref="FactoredProduct"/> is for small matrices.
 /// </summary>
-internal sealed unsafe class LowRankProduct : autograd.SingleTensorFunction<LowRankProduct>
+internal sealed unsafe class LowRankProduct : GraphNode<LowRankProduct>
 {
     private const int MaxRank = 64;   // above this, BLAS is as fast
 
@@ -17,8 +17,6 @@ internal sealed unsafe class LowRankProduct : autograd.SingleTensorFunction<LowR
         // The rank, padded with zeros to whole vectors.
         public int Wide => (Rank + SmallProduct.MinColumns - 1) / SmallProduct.MinColumns * SmallProduct.MinColumns;
     }
-
-    public override string Name => nameof(LowRankProduct);
 
     /// <summary>True if the kernel supports such a product.</summary>
     /// <param name="input"><c>[…, in]</c></param>
@@ -35,12 +33,12 @@ internal sealed unsafe class LowRankProduct : autograd.SingleTensorFunction<LowR
     {
         using var scope = NewDisposeScope();
         var job = new Job(weight, (int)weight.Columns, (int)weight.Rows, (int)a.size(0), (float)scale, input.requires_grad, a.requires_grad, b.requires_grad, bias is not null);
-        return apply(input.contiguous(), weight.Values ?? input, bias ?? input, a.contiguous(), b.contiguous(), job).MoveToOuterDisposeScope();
+        return Record(input.contiguous(), weight.Values ?? input, bias ?? input, a.contiguous(), b.contiguous(), job).MoveToOuterDisposeScope();
     }
 
-    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    protected override Tensor Forward(autograd.AutogradContext context, object[] arguments)
     {
-        var (x, w, bias, a, b, job) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2], (Tensor)vars[3], (Tensor)vars[4], (Job)vars[5]);
+        var (x, w, bias, a, b, job) = ((Tensor)arguments[0], (Tensor)arguments[1], (Tensor)arguments[2], (Tensor)arguments[3], (Tensor)arguments[4], (Job)arguments[5]);
         var output = job.Weight.Multiply(x, job.HasBias ? bias : null);
         var rows = Rows(x, job);
         var thin = empty([rows, job.Wide], ScalarType.Float32);   // x·Aᵀ
@@ -58,19 +56,17 @@ internal sealed unsafe class LowRankProduct : autograd.SingleTensorFunction<LowR
                 SmallProduct.Run(t, job.Wide, 1, (float*)bp, job.Outputs, (float*)yp + (nint)start * job.Outputs, job.Outputs, count, job.Rank, job.Outputs, add: true);
             });
         }
-        ctx.save_data(nameof(Job), job);
-        ctx.save_for_backward(job.Weight.Values is null ? [x, a, b, thin] : [x, a, b, thin, w]);
+        context.save_data(nameof(Job), job);
+        context.save_for_backward(job.Weight.Values is null ? [x, a, b, thin] : [x, a, b, thin, w]);
         return output;
     }
 
-    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    protected override Tensor?[] Backward(autograd.AutogradContext context, Tensor gradient)
     {
-        using var scope = NewDisposeScope();
-        var saved = ctx.get_saved_variables();
+        var saved = context.get_saved_variables();
         var (x, a, b, thin) = (saved[0], saved[1], saved[2], saved[3]);
-        var job = (Job)ctx.get_data(nameof(Job));
+        var job = (Job)context.get_data(nameof(Job));
         var weight = saved.Count > 4 ? new FrozenMatrix(saved[4]) : job.Weight;
-        var gradient = grad_output.contiguous();
         var rows = Rows(x, job);
         var xGradient = job.InputRequiresGrad ? weight.MultiplyTransposed(gradient) : null;
         var (aGradient, bGradient) = (job.ARequiresGrad ? empty_like(a) : null, job.BRequiresGrad ? empty_like(b) : null);
@@ -102,7 +98,7 @@ internal sealed unsafe class LowRankProduct : autograd.SingleTensorFunction<LowR
                     for (var r = 0; r < job.Rank; r++) gb[row * job.Rank + r] = ofB.Memory[row * job.Wide + r] * job.Scale;
             }
         }
-        return BackwardResult.Give(xGradient, null, null, aGradient, bGradient, null);
+        return [xGradient, null, null, aGradient, bGradient, null];
     }
 
     private static int Rows(Tensor input, Job job) => (int)(input.numel() / job.Inputs);

@@ -6,11 +6,9 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>x / √(mean(x²) + ε) ∘ (w + offset) over the last dimension, as one node of the autograd graph that stores only the input. On the CPU in float32.</summary>
-internal sealed class RmsNormKernel : autograd.SingleTensorFunction<RmsNormKernel>
+internal sealed class RmsNormKernel : GraphNode<RmsNormKernel>
 {
     private const int Chunk = 64;   // rows per work item
-
-    public override string Name => nameof(RmsNormKernel);
 
     /// <summary>True if the kernel supports such tensors.</summary>
     public static bool Supports(Tensor input, Tensor weight) => TensorMemory.Supports(input, weight) && weight.numel() % 8 == 0;
@@ -19,14 +17,14 @@ internal sealed class RmsNormKernel : autograd.SingleTensorFunction<RmsNormKerne
     {
         using var x = input.contiguous();
         using var w = weight.contiguous();
-        return TensorMemory.RequiresGrad(x, w) ? apply(x, w, (float)epsilon, (float)offset) : Compute(x, w, (float)epsilon, (float)offset);
+        return TensorMemory.RequiresGrad(x, w) ? Record(x, w, (float)epsilon, (float)offset) : Compute(x, w, (float)epsilon, (float)offset);
     }
 
-    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    protected override Tensor Forward(autograd.AutogradContext context, object[] arguments)
     {
-        var (input, weight, epsilon, offset) = ((Tensor)vars[0], (Tensor)vars[1], (float)vars[2], (float)vars[3]);
-        ctx.save_data("settings", (epsilon, offset, weight.requires_grad));
-        ctx.save_for_backward([input, weight]);
+        var (input, weight, epsilon, offset) = ((Tensor)arguments[0], (Tensor)arguments[1], (float)arguments[2], (float)arguments[3]);
+        context.save_data("settings", (epsilon, offset, weight.requires_grad));
+        context.save_for_backward([input, weight]);
         return Compute(input, weight, epsilon, offset);
     }
 
@@ -47,13 +45,11 @@ internal sealed class RmsNormKernel : autograd.SingleTensorFunction<RmsNormKerne
         return output;
     }
 
-    public override unsafe List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    protected override unsafe Tensor?[] Backward(autograd.AutogradContext context, Tensor gradient)
     {
-        using var scope = NewDisposeScope();
-        var saved = ctx.get_saved_variables();
+        var saved = context.get_saved_variables();
         var (input, weight) = (saved[0], saved[1]);
-        var (epsilon, offset, learns) = ((float, float, bool))ctx.get_data("settings");
-        var gradient = grad_output.contiguous();
+        var (epsilon, offset, learns) = ((float, float, bool))context.get_data("settings");
         var result = empty_like(input);
         var size = (int)weight.numel();
         var rows = (int)(input.numel() / size);
@@ -66,7 +62,7 @@ internal sealed class RmsNormKernel : autograd.SingleTensorFunction<RmsNormKerne
                     Slope((float*)x + (long)row * size, (float*)w, (float*)g + (long)row * size, (float*)r + (long)row * size, size, epsilon, offset);
             });
         }
-        return BackwardResult.Give(result, learns ? WeightGradient(input, gradient, size, epsilon) : null, null, null);
+        return [result, learns ? WeightGradient(input, gradient, size, epsilon) : null, null, null];
     }
 
     private static Tensor WeightGradient(Tensor input, Tensor gradient, int size, float epsilon)
