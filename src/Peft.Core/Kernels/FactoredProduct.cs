@@ -94,7 +94,7 @@ internal sealed unsafe class FactoredProduct : GraphNode<FactoredProduct>
     }
 
     // W + s·B·A, row by row.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static void AddUp(float* w, float* a, float* b, Job job, float* to)
     {
         var inputs = job.Inputs;
@@ -145,7 +145,7 @@ internal sealed unsafe class FactoredProduct : GraphNode<FactoredProduct>
         for (var i = 0; i < count; i++) values[i] *= factor;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static float Dot(float* left, float* right, int size)
     {
         var sums = Vector256<float>.Zero;

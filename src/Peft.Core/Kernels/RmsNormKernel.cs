@@ -72,7 +72,7 @@ internal sealed class RmsNormKernel : GraphNode<RmsNormKernel>
         return gradient.view(-1, size).mul(x).mul(scale).sum(dim: 0);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     internal static unsafe void Normalise(float* x, float* w, float* y, int size, float epsilon, float offset)
     {
         var scale = Vector256.Create(Scale(x, size, epsilon));
@@ -81,7 +81,7 @@ internal sealed class RmsNormKernel : GraphNode<RmsNormKernel>
     }
 
     // With n = x·s and h = g∘w: dL/dx = s·(h − n·mean(h∘n)).
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static unsafe void Slope(float* x, float* w, float* g, float* result, int size, float epsilon, float offset)
     {
         var s = Scale(x, size, epsilon);

@@ -54,7 +54,7 @@ internal sealed class SwigluKernel : GraphNode<SwigluKernel>
     private static void Each(long count, Action<long, int> part)
         => TensorMemory.Parallel((int)((count + Chunk - 1) / Chunk), i => part((long)i * Chunk, (int)Math.Min(Chunk, count - (long)i * Chunk)));
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static unsafe void Gate(float* gate, float* up, float* output, int count)
     {
         for (var i = 0; i < count; i += 8)
@@ -65,7 +65,7 @@ internal sealed class SwigluKernel : GraphNode<SwigluKernel>
     }
 
     // silu′(z) = σ·(1 + z·(1 − σ)).
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static unsafe void Slope(float* gate, float* up, float* gradient, float* gateGradient, float* upGradient, int count)
     {
         var one = Vector256<float>.One;
