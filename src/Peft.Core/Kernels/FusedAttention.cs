@@ -41,16 +41,16 @@ internal sealed class FusedAttention : GraphNode<FusedAttention>
         using var keys = k.contiguous();
         using var values = v.contiguous();
         var job = new Job(shape, lengths is null ? Rows(batch, length, real, perRow) : Packed(lengths, parents, perRow));
-        return TensorMemory.RequiresGrad(queries, keys, values) ? Record(queries, keys, values, c, s, job) : Compute(queries, keys, values, c, s, job, null);
+        return TensorMemory.RequiresGrad(queries, keys, values) ? Record(queries, keys, values, c, s, job)[0] : Compute(queries, keys, values, c, s, job, null);
     }
 
-    protected override Tensor Forward(autograd.AutogradContext context, object[] arguments)
+    protected override Tensor[] Forward(autograd.AutogradContext context, object[] arguments)
     {
         var (q, k, v, cosine, sine, job) = ((Tensor)arguments[0], (Tensor)arguments[1], (Tensor)arguments[2], (Tensor)arguments[3], (Tensor)arguments[4], (Job)arguments[5]);
         var norms = empty([q.shape[0], q.shape[1], job.Shape.Heads, 2], ScalarType.Float32);
         context.save_data(nameof(Job), job);
         context.save_for_backward([q, k, v, cosine, sine, norms]);
-        return Compute(q, k, v, cosine, sine, job, norms);
+        return [Compute(q, k, v, cosine, sine, job, norms)];
     }
 
     private static unsafe Tensor Compute(Tensor q, Tensor k, Tensor v, Tensor cosine, Tensor sine, Job job, Tensor? norms)
@@ -69,14 +69,14 @@ internal sealed class FusedAttention : GraphNode<FusedAttention>
         return output;
     }
 
-    protected override unsafe Tensor?[] Backward(autograd.AutogradContext context, Tensor gradient)
+    protected override unsafe Tensor?[] Backward(autograd.AutogradContext context, Tensor[] gradients)
     {
         var saved = context.get_saved_variables();
         var (q, k, v) = (saved[0], saved[1], saved[2]);
         var job = (Job)context.get_data(nameof(Job));
         var (qGradient, kGradient, vGradient) = (empty_like(q), empty_like(k), empty_like(v));
         fixed (float* qs = q.Floats(), ks = k.Floats(), vs = v.Floats(), cs = saved[3].Floats(), ss = saved[4].Floats(), ls = saved[5].Floats(),
-               gs = gradient.Floats(), gq = qGradient.Floats(), gk = kGradient.Floats(), gv = vGradient.Floats())
+               gs = gradients[0].Floats(), gq = qGradient.Floats(), gk = kGradient.Floats(), gv = vGradient.Floats())
         {
             var (qp, kp, vp, cp, sp, lp, gp, gqp, gkp, gvp) = ((nint)qs, (nint)ks, (nint)vs, (nint)cs, (nint)ss, (nint)ls, (nint)gs, (nint)gq, (nint)gk, (nint)gv);
             Each(job, (span, group) =>

@@ -16,25 +16,25 @@ internal sealed class StoredProduct : GraphNode<StoredProduct>
     {
         if (!is_grad_enabled() || (!input.requires_grad && weight.Gradient is null)) return Product(input, weight, transposed);
         var job = new Job(weight, transposed, input.requires_grad, weight.Gradient);
-        if (input.requires_grad) return Record(input, job);
+        if (input.requires_grad) return Record(input, job)[0];
         // Without an input that requires a gradient, there would be no backward pass.
         using var anchor = zeros(1, device: input.device, requires_grad: true);
-        return Record(input, job, anchor);
+        return Record(input, job, anchor)[0];
     }
 
-    protected override Tensor Forward(autograd.AutogradContext context, object[] arguments)
+    protected override Tensor[] Forward(autograd.AutogradContext context, object[] arguments)
     {
         var (input, job) = ((Tensor)arguments[0], (Job)arguments[1]);
         context.save_data(nameof(Job), job);
         if (job.Gradient is not null) context.save_for_backward([input]);
-        return Product(input, job.Weight, job.Transposed);
+        return [Product(input, job.Weight, job.Transposed)];
     }
 
-    protected override Tensor?[] Backward(autograd.AutogradContext context, Tensor gradient)
+    protected override Tensor?[] Backward(autograd.AutogradContext context, Tensor[] gradients)
     {
         var job = (Job)context.get_data(nameof(Job));
-        job.Gradient?.Add(context.get_saved_variables()[0], gradient, job.Transposed);
-        return job.InputRequiresGrad ? [Product(gradient, job.Weight, !job.Transposed), null] : [null, null, null];
+        job.Gradient?.Add(context.get_saved_variables()[0], gradients[0], job.Transposed);
+        return job.InputRequiresGrad ? [Product(gradients[0], job.Weight, !job.Transposed), null] : [null, null, null];
     }
 
     private static Tensor Product(Tensor input, WeightStorage weight, bool transposed) => transposed ? weight.TransposedProduct(input) : weight.Product(input);

@@ -17,17 +17,26 @@ internal sealed class SwigluKernel : GraphNode<SwigluKernel>
     {
         using var g = gate.contiguous();
         using var u = up.contiguous();
-        return TensorMemory.RequiresGrad(g, u) ? Record(g, u) : Compute(g, u);
+        return TensorMemory.RequiresGrad(g, u) ? Record(g, u)[0] : Gate(g, u);
     }
 
-    protected override Tensor Forward(autograd.AutogradContext context, object[] arguments)
+    protected override Tensor[] Forward(autograd.AutogradContext context, object[] arguments)
     {
         var (gate, up) = ((Tensor)arguments[0], (Tensor)arguments[1]);
         context.save_for_backward([gate, up]);
-        return Compute(gate, up);
+        return [Gate(gate, up)];
     }
 
-    private static unsafe Tensor Compute(Tensor gate, Tensor up)
+    protected override Tensor?[] Backward(autograd.AutogradContext context, Tensor[] gradients)
+    {
+        var saved = context.get_saved_variables();
+        var (gateGradient, upGradient) = (empty_like(saved[0]), empty_like(saved[1]));
+        Differentiate(saved[0], saved[1], gradients[0], gateGradient, upGradient);
+        return [gateGradient, upGradient];
+    }
+
+    /// <summary>The product, without gradients. The tensors must be contiguous.</summary>
+    public static unsafe Tensor Gate(Tensor gate, Tensor up)
     {
         var output = empty_like(gate);
         fixed (float* gs = gate.Floats(), us = up.Floats(), ys = output.Floats())
@@ -38,17 +47,14 @@ internal sealed class SwigluKernel : GraphNode<SwigluKernel>
         return output;
     }
 
-    protected override unsafe Tensor?[] Backward(autograd.AutogradContext context, Tensor gradient)
+    /// <summary>Computes the gradients. One of them may be written over the given gradient.</summary>
+    public static unsafe void Differentiate(Tensor gate, Tensor up, Tensor gradient, Tensor gateGradient, Tensor upGradient)
     {
-        var saved = context.get_saved_variables();
-        var (gate, up) = (saved[0], saved[1]);
-        var (gateGradient, upGradient) = (empty_like(gate), empty_like(up));
         fixed (float* gs = gate.Floats(), us = up.Floats(), ds = gradient.Floats(), gg = gateGradient.Floats(), gu = upGradient.Floats())
         {
             var (g, u, d, ggp, gup) = ((nint)gs, (nint)us, (nint)ds, (nint)gg, (nint)gu);
             Each(gate.numel(), (start, count) => Slope((float*)g + start, (float*)u + start, (float*)d + start, (float*)ggp + start, (float*)gup + start, count));
         }
-        return [gateGradient, upGradient];
     }
 
     private static void Each(long count, Action<long, int> part)

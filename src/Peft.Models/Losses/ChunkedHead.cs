@@ -34,9 +34,9 @@ internal sealed class ChunkedHead : GraphNode<ChunkedHead>
 
     private const string Saved = "job";
 
-    public static Tensor Run(Tensor rows, Job job) => Record(rows, (object?)job.Head.Parameter ?? job.Head, job);
+    public static Tensor Run(Tensor rows, Job job) => Record(rows, (object?)job.Head.Parameter ?? job.Head, job)[0];
 
-    protected override Tensor Forward(autograd.AutogradContext context, object[] arguments)
+    protected override Tensor[] Forward(autograd.AutogradContext context, object[] arguments)
     {
         using var scope = NewDisposeScope();
         var (rows, job) = ((Tensor)arguments[0], (Job)arguments[2]);
@@ -59,11 +59,12 @@ internal sealed class ChunkedHead : GraphNode<ChunkedHead>
         }
         // TorchSharp saves the tensors after this method returns, so they must outlive the scope.
         context.save_for_backward(gradients is not null ? [.. gradients.Select(gradient => gradient.MoveToOuterDisposeScope())] : trained ? [rows, job.Head.Parameter!] : []);
-        return result.MoveToOuterDisposeScope();
+        return [result.MoveToOuterDisposeScope()];
     }
 
-    protected override Tensor?[] Backward(autograd.AutogradContext context, Tensor gradient)
+    protected override Tensor?[] Backward(autograd.AutogradContext context, Tensor[] gradients)
     {
+        var gradient = gradients[0];
         var (job, saved) = ((Job)context.get_data(Saved), context.get_saved_variables());
         if (saved is not [_, { requires_grad: true }])
             return [saved.Select((slope, k) => slope.mul(gradient[k].unsqueeze(1).to_type(slope.dtype))).Aggregate((a, b) => a.add(b, One)), null, null];

@@ -24,20 +24,20 @@ internal sealed class CheckpointedLayer : GraphNode<CheckpointedLayer>
         // The first layer's input does not require grad. Without an input that does, the adapters inside the layer would get no gradient.
         using var anchor = zeros(1, device: hidden.device, requires_grad: true);
         var encoded = context.Encoder?.States;
-        return Record(hidden, encoded ?? anchor, anchor, new Job(layer, context, context.Layer, hidden.requires_grad, encoded?.requires_grad == true));
+        return Record(hidden, encoded ?? anchor, anchor, new Job(layer, context, context.Layer, hidden.requires_grad, encoded?.requires_grad == true))[0];
     }
 
-    protected override Tensor Forward(autograd.AutogradContext context, object[] arguments)
+    protected override Tensor[] Forward(autograd.AutogradContext context, object[] arguments)
     {
         var (hidden, encoded, job) = ((Tensor)arguments[0], (Tensor)arguments[1], (Job)arguments[3]);
         var random = get_rng_state();
         context.save_data(nameof(Job), job);
         context.save_for_backward([hidden, encoded, random]);
         using var _ = no_grad();
-        return job.Layer.call(hidden, job.Context);
+        return [job.Layer.call(hidden, job.Context)];
     }
 
-    protected override Tensor?[] Backward(autograd.AutogradContext context, Tensor gradient)
+    protected override Tensor?[] Backward(autograd.AutogradContext context, Tensor[] gradients)
     {
         var job = (Job)context.get_data(nameof(Job));
         var saved = context.get_saved_variables();
@@ -58,7 +58,7 @@ internal sealed class CheckpointedLayer : GraphNode<CheckpointedLayer>
         set_rng_state(now);
         // If neither the layer nor its input requires grad, backward fails, and its exception cannot be caught here.
         using var once = SavedTensors.InOnePass();
-        if (output.requires_grad) autograd.backward([output], [gradient]);
+        if (output.requires_grad) autograd.backward([output], [gradients[0]]);
         job.Hold.Dispose();
         return [job.InputRequiresGrad ? input.grad : null, job.EncoderRequiresGrad ? encoded.grad : null, null, null];
     }
