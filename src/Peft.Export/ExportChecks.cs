@@ -13,7 +13,7 @@ public static class ExportChecks
     /// <param name="peft">The model with the adapter.</param>
     /// <param name="target">The target.</param>
     /// <param name="adapter">Name of the adapter; null for the active one.</param>
-    /// <param name="options">Limits of the runtime; the defaults if null.</param>
+    /// <param name="options">Limits of the runtime, and the dtype; the defaults if null.</param>
     /// <exception cref="ExportException">No name is given, and not exactly one adapter is active.</exception>
     /// <exception cref="AdapterNotFoundException">There is no such adapter.</exception>
     public static IReadOnlyList<string> CheckExport(this PeftModel peft, ExportTarget target, string? adapter = null, ExportOptions? options = null)
@@ -27,8 +27,8 @@ public static class ExportChecks
             ExportTarget.Vllm => VllmLimits.Problems(found, options ?? new()),
             ExportTarget.GgufAdapter => GgufAdapterExport.Problems(model, found),
             ExportTarget.Gguf => [.. Merged(found), .. GgufArchitecture.Problems(model)],
-            ExportTarget.OnnxAdapter => [.. LowRankUpdates.Problems(found, takesWhole: true), .. OnnxTransformer.Problems(model)],
-            ExportTarget.Onnx => [.. Merged(found), .. OnnxTransformer.Problems(model)],
+            ExportTarget.OnnxAdapter => [.. LowRankUpdates.Problems(found, takesWhole: true), .. OnnxModels.Problems(model, OnnxValues.Dtype(options))],
+            ExportTarget.Onnx => [.. Merged(found), .. OnnxModels.Problems(model, OnnxValues.Dtype(options))],
             _ => throw new ArgumentOutOfRangeException(nameof(target), target, "There is no such target."),
         }];
     }

@@ -14,8 +14,8 @@ internal static class VllmLimits
             yield return $"vLLM loads LoRA only, not {adapter.Options.PeftType}. {merge}";
             yield break;
         }
-        // An initialization that replaces a part of the weights is saved as plain LoRA of twice the rank.
-        var most = lora.RankPattern.Values.Append(lora.Rank).Max() * (lora.Initialization.ReplacesBase ? 2 : 1);
+        // What subtracts a part of the weights is saved as plain LoRA of twice the rank.
+        var most = lora.RankPattern.Values.Append(lora.Rank).Max() * (lora.Initialization.ReplacesBase || lora.Kasa is not null ? 2 : 1);
         if (most > options.MaxRank) yield return $"the rank {most} is above vLLM's limit of {options.MaxRank}: start it with --max-lora-rank {most}, and set {nameof(ExportOptions)}.{nameof(ExportOptions.MaxRank)}.";
         if (lora.UseDora) yield return $"vLLM does not support DoRA. {merge}";
         if (lora.Bias != "none" || lora.UseLoraBias) yield return $"vLLM does not support biases of adapters. {merge}";

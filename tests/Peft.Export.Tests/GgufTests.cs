@@ -192,11 +192,13 @@ public sealed class GgufTests : IDisposable
         Should.Throw<AdapterNotFoundException>(() => peft.SaveGguf(folder["a.gguf"], adapter: "other"));
     }
 
-    private static float[][] LogProbabilities(CausalLM model)
+    private static float[][] LogProbabilities(CausalLM model) => LogProbabilities(model, Prompt);
+
+    internal static float[][] LogProbabilities(CausalLM model, int[] tokens)
     {
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
-        var values = model.call(tensor(Prompt.Select(id => (long)id).ToArray()).unsqueeze(0))[0].log_softmax(-1);
-        return [.. Enumerable.Range(0, Prompt.Length).Select(i => values[i].data<float>().ToArray())];
+        var values = model.call(tensor(tokens.Select(id => (long)id).ToArray()).unsqueeze(0))[0].log_softmax(-1);
+        return [.. Enumerable.Range(0, tokens.Length).Select(i => values[i].data<float>().ToArray())];
     }
 }

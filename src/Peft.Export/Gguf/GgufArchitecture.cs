@@ -36,6 +36,7 @@ internal static class GgufArchitecture
         if (spec.WindowRotary?.Scaling is { } other) yield return $"the rotary scaling {other.GetType().Name} of layers with a window is not written to GGUF files.";
         if (spec.DividesScoresByLayer) yield return "llama.cpp does not divide attention scores by the layer (scale_attn_by_inverse_layer_idx).";
         if (Math.Abs(spec.ScoreFactor(0) - ScoreFactor(spec, known.Name)) > 1e-6 * spec.ScoreFactor(0)) yield return $"llama.cpp scales the attention scores of '{known.Name}' by {ScoreFactor(spec, known.Name):g6}, but the model by {spec.ScoreFactor(0):g6}.";
+        if (spec.Rotary is { } rotated && (int)(spec.HeadSize * rotated.RotatedFraction) % 2 != 0) yield return $"llama.cpp rotates pairs of dimensions, but {(int)(spec.HeadSize * rotated.RotatedFraction)} of a head's {spec.HeadSize} dimensions are rotated.";
         if (spec.Rotary is { RotatedFraction: not 1 } && known.Name is not "gptneox") yield return $"rotary embeddings of a part of the heads ({spec.Rotary.RotatedFraction}) are not written for '{known.Name}'.";
     }
 
@@ -90,8 +91,7 @@ internal static class GgufArchitecture
             case { Scaling: Llama3Scaling } rotary:
                 using (var scope = NewDisposeScope())
                 {
-                    var rotated = rotary.Rotated(model.Spec.HeadSize);
-                    var exponents = arange(Constant(0), Constant(rotated), Constant(2), ScalarType.Int64).to_type(ScalarType.Float32).div(Constant(rotated));
+                    var exponents = rotary.Exponents(model.Spec.HeadSize, CPU);
                     var plain = (rotary with { Scaling = null }).Frequencies(exponents, 0);
                     yield return ("rope_freqs.weight", plain.div(rotary.Frequencies(exponents, 0)).data<float>().ToArray());
                 }
