@@ -6,10 +6,12 @@ namespace Peft.Export.Tests;
 /// <summary>What the check allows computes the same as in the model, for every method; the rest is refused.</summary>
 public sealed class MethodTests : IDisposable
 {
+    private static readonly string Stories = Path.Combine(AppContext.BaseDirectory, "Data", "models", "stories260K");
+
     private readonly TemporaryFolder folder = new();
 
     // It has biases, and other sizes of keys than of queries.
-    private readonly CausalLM model = CausalLM.FromConfig(OnnxTests.Config("qwen2", "{}"), seed: 3);
+    private readonly CausalLM model = CausalLM.FromConfig(OnnxTests.Config("qwen2", """{"vocab_size": 512}"""), seed: 3);
 
     public void Dispose()
     {
@@ -39,7 +41,6 @@ public sealed class MethodTests : IDisposable
         ["LoRA in the head"] = new LoraOptions { Rank = 4, TargetModules = ModuleSelector.Create(["lm_head", "embed_tokens"]) },
         ["a trained head"] = new LoraOptions { Rank = 4, ModulesToSave = ["lm_head"], TargetModules = Targets },
         ["a trained norm"] = new LoraOptions { Rank = 4, ModulesToSave = ["norm"], TargetModules = Targets },
-        ["all biases"] = new LoraOptions { Rank = 4, Bias = "all", TargetModules = Targets },
         ["partial fine-tuning"] = new PartialOptions { TargetModules = ["down_proj"] },
     };
 
@@ -47,6 +48,7 @@ public sealed class MethodTests : IDisposable
     {
         ["DoRA"] = (new LoraOptions { UseDora = true, TargetModules = Targets }, "not a low-rank update"),
         ["a bias of LoRA"] = (new LoraOptions { UseLoraBias = true, TargetModules = Targets }, "has a bias"),
+        ["all biases"] = (new LoraOptions { Rank = 4, Bias = "all", TargetModules = Targets }, "not a low-rank update"),
         ["AdaMSS with a bias"] = (new AdamssOptions { Rank = 8, SubspaceCount = 2, TargetModules = ModuleSelector.Create(["q_proj"]) }, "has a bias"),
         ["activated LoRA"] = (new LoraOptions { AloraInvocationTokens = [3, 4], TargetModules = Targets }, "some positions only"),
         ["replicated layers"] = (new LoraOptions { LayerReplication = [new(0, 2), new(1, 2)], TargetModules = Targets }, "layer_replication"),
@@ -89,7 +91,7 @@ public sealed class MethodTests : IDisposable
     {
         peft.SaveGguf(folder["a.gguf"]);
         using var plain = CausalLM.FromConfig(model.Config, seed: 3);   // the same values
-        plain.SaveGguf(folder["model.gguf"], tokenizer: null, GgufWeights.F32);
+        plain.SaveGguf(folder["model.gguf"], Tokenizer.FromPretrained(Stories), GgufWeights.F32);
         using var runtime = new LlamaCpp(folder["model.gguf"]);
         runtime.Apply((folder["a.gguf"], 1));
         int[] tokens = [5, 43, 47, 61, 78];

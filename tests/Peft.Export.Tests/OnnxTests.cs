@@ -16,7 +16,6 @@ public sealed class OnnxTests : IDisposable
     {
         { "llama", """{"attention_bias": true}""" },
         { "llama", """{"rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 32}}""" },
-        { "llama", """{"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}, "max_position_embeddings": 4}""" },
         { "llama", """{"rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}}""" },
         { "mistral", """{"sliding_window": 4}""" },
         { "qwen2", "{}" },
@@ -149,11 +148,13 @@ public sealed class OnnxTests : IDisposable
     public static TheoryData<string> Activations => new("silu", "relu", "relu2", "relu6", "leaky_relu", "linear", "tanh", "sigmoid", "mish", "hardswish", "laplace", "sqrtsoftplus", "quick_gelu", "gelu", "gelu_new", "gelu_10");
 
     [Theory]
-    [InlineData(6)]
-    [InlineData(3)]
-    public void LongRope_changes_its_frequencies_with_the_length(int original)
+    [InlineData("llama", """{"max_position_embeddings": 8, "rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}""")]
+    [InlineData("llama", """{"max_position_embeddings": 4, "rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}""")]
+    [InlineData("phi3", """{"pad_token_id": 0, "original_max_position_embeddings": 6, "rope_scaling": {"type": "longrope", "short_factor": [1, 1.5, 1, 1, 2, 1, 1, 1], "long_factor": [4, 4, 4, 5, 6, 7, 8, 9]}}""")]
+    [InlineData("phi3", """{"pad_token_id": 0, "original_max_position_embeddings": 3, "rope_scaling": {"type": "longrope", "short_factor": [1, 1.5, 1, 1, 2, 1, 1, 1], "long_factor": [4, 4, 4, 5, 6, 7, 8, 9]}}""")]
+    public void Rotary_frequencies_follow_the_length_of_the_text(string type, string fields)
     {
-        using var model = CausalLM.FromConfig(Config("phi3", $$$"""{"pad_token_id": 0, "original_max_position_embeddings": {{{original}}}, "rope_scaling": {"type": "longrope", "short_factor": [1, 1.5, 1, 1, 2, 1, 1, 1], "long_factor": [4, 4, 4, 5, 6, 7, 8, 9]}}"""), seed: 3);
+        using var model = CausalLM.FromConfig(Config(type, fields), seed: 3);
         model.eval();
         model.SaveOnnx(folder["model.onnx"]);
         using var runtime = new OnnxRuntime(folder["model.onnx"], model);

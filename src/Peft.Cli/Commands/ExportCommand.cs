@@ -8,7 +8,7 @@ internal static class ExportCommand
 {
     private static readonly Dictionary<string, ExportTarget?> Formats = new()
     {
-        ["adapter"] = ExportTarget.HuggingFace,
+        ["adapter"] = null,
         ["lora"] = null,
         ["vllm"] = ExportTarget.Vllm,
         ["merged"] = null,
