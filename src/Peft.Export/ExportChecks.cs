@@ -28,7 +28,7 @@ public static class ExportChecks
         if (peft.Module is not PretrainedModel model) return [$"the architecture of a {peft.Module.GetType().Name} is unknown: only pretrained models are exported."];
         return [.. target switch
         {
-            ExportTarget.Vllm => VllmLimits.Problems(found, options ?? new()),
+            ExportTarget.Vllm => VllmLimits.Problems(found, model, options ?? new()),
             ExportTarget.GgufAdapter => GgufAdapterExport.Problems(model, found),
             ExportTarget.Gguf => [.. Merged(found), .. GgufArchitecture.Problems(model)],
             ExportTarget.OnnxAdapter => [.. LowRankUpdates.Problems(found, takesWhole: true), .. OnnxModels.Problems(model, OnnxValues.Dtype(options))],

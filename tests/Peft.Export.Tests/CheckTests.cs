@@ -78,6 +78,15 @@ public sealed class CheckTests : IDisposable
     }
 
     [Fact]
+    public void Resized_embeddings_are_not_for_vllm()
+    {
+        model.ResizeTokenEmbeddings(520);
+        using var peft = model.ApplyLora();
+        peft.CheckExport(ExportTarget.Vllm).Single().ShouldContain("embeddings were resized");
+        peft.CheckExport(ExportTarget.HuggingFace).ShouldBeEmpty();
+    }
+
+    [Fact]
     public void The_limit_of_the_rank_is_that_of_the_server()
     {
         using var peft = model.ApplyLora(rank: 32);

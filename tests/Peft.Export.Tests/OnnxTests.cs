@@ -238,6 +238,17 @@ public sealed class OnnxTests : IDisposable
     }
 
     [Fact]
+    public void Merged_adapters_are_not_exported_a_second_time()
+    {
+        using var model = CausalLM.FromPretrained(Stories);
+        using var peft = model.ApplyLora();
+        peft.Merge();
+        Should.Throw<ExportException>(() => peft.SaveOnnx(folder["m.onnx"])).Message.ShouldContain("would be applied twice");
+        peft.Unmerge();
+        peft.SaveOnnx(folder["m.onnx"]);
+    }
+
+    [Fact]
     public void Every_method_of_low_rank_updates_is_an_adapter_for_the_same_graph()
     {
         using var model = CausalLM.FromPretrained(Stories);
