@@ -81,7 +81,7 @@ internal static class ExportCommand
                 break;
             default:
                 peft.MergeAndUnload(safe: true);
-                model.Model.SavePretrained(folder);
+                model.Pretrained.SavePretrained(folder);
                 model.Tokenizer.Save(folder);
                 break;
         }
