@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -39,29 +37,8 @@ internal sealed unsafe class DecodeNorm
         var step = stride ?? size;
         for (var row = 0; row < rows; row++, x += step, y += step)
         {
-            if (centers) Center(x, y);
+            if (centers) LayerNormKernel.Normalise(x, (float*)weight, (float*)bias, y, size, epsilon);
             else RmsNormKernel.Normalise(x, (float*)weight, y, size, epsilon, offset);
-        }
-    }
-
-    [MethodImpl(JitOptions.Loop)]
-    private void Center(float* x, float* y)
-    {
-        float* w = (float*)weight, b = (float*)bias;
-        var sums = Vector256<float>.Zero;
-        for (var d = 0; d < size; d += 8) sums += Vector256.Load(x + d);
-        var mean = Vector256.Create(Vector256.Sum(sums) / size);
-        var squares = Vector256<float>.Zero;
-        for (var d = 0; d < size; d += 8)
-        {
-            var difference = Vector256.Load(x + d) - mean;
-            squares = Vector256.FusedMultiplyAdd(difference, difference, squares);
-        }
-        var scale = Vector256.Create(1 / MathF.Sqrt(Vector256.Sum(squares) / size + epsilon));
-        for (var d = 0; d < size; d += 8)
-        {
-            var normal = (Vector256.Load(x + d) - mean) * scale;
-            (b == null ? normal * Vector256.Load(w + d) : Vector256.FusedMultiplyAdd(normal, Vector256.Load(w + d), Vector256.Load(b + d))).Store(y + d);
         }
     }
 }

@@ -8,8 +8,6 @@ namespace Peft.Kernels;
 /// <summary>x / √(mean(x²) + ε) ∘ (w + offset) over the last dimension, as one node of the autograd graph that stores only the input. On the CPU in float32.</summary>
 internal sealed class RmsNormKernel : GraphNode<RmsNormKernel>
 {
-    private const int Chunk = 64;   // rows per work item
-
     /// <summary>True if the kernel supports such tensors.</summary>
     public static bool Supports(Tensor input, Tensor weight) => TensorMemory.Supports(input, weight) && weight.numel() % 8 == 0;
 
@@ -46,7 +44,7 @@ internal sealed class RmsNormKernel : GraphNode<RmsNormKernel>
         fixed (float* xs = input.Floats(), ws = weight.Floats(), ys = output.Floats())
         {
             var (x, w, y) = ((nint)xs, (nint)ws, (nint)ys);
-            Each(input.numel() / size, row => Normalise((float*)x + row * size, (float*)w, (float*)y + row * size, size, epsilon, offset));
+            TensorMemory.ForRows(input.numel() / size, row => Normalise((float*)x + row * size, (float*)w, (float*)y + row * size, size, epsilon, offset));
         }
         return output;
     }
@@ -58,14 +56,9 @@ internal sealed class RmsNormKernel : GraphNode<RmsNormKernel>
         fixed (float* xs = input.Floats(), ws = weight.Floats(), gs = gradient.Floats(), rs = result.Floats())
         {
             var (x, w, g, r) = ((nint)xs, (nint)ws, (nint)gs, (nint)rs);
-            Each(input.numel() / size, row => Slope((float*)x + row * size, (float*)w, (float*)g + row * size, (float*)r + row * size, size, epsilon, offset));
+            TensorMemory.ForRows(input.numel() / size, row => Slope((float*)x + row * size, (float*)w, (float*)g + row * size, (float*)r + row * size, size, epsilon, offset));
         }
     }
-
-    private static void Each(long rows, Action<long> row) => TensorMemory.Parallel((int)((rows + Chunk - 1) / Chunk), part =>
-    {
-        for (var i = (long)part * Chunk; i < Math.Min(rows, (part + 1L) * Chunk); i++) row(i);
-    });
 
     private static Tensor WeightGradient(Tensor input, Tensor gradient, int size, float epsilon)
     {

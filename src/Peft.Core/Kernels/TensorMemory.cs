@@ -38,6 +38,16 @@ internal static class TensorMemory
             System.Threading.Tasks.Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = threads }, part);
     }
 
+    /// <summary>Runs a job for each of some rows, in chunks of rows.</summary>
+    public static void ForRows(long rows, Action<long> row)
+    {
+        const int Chunk = 64;
+        Parallel((int)((rows + Chunk - 1) / Chunk), part =>
+        {
+            for (var i = (long)part * Chunk; i < Math.Min(rows, (part + 1L) * Chunk); i++) row(i);
+        });
+    }
+
     /// <summary>Divides a range into equal chunks, one for each thread, and returns their number.</summary>
     /// <param name="count">Length of the range.</param>
     /// <param name="part">Runs a chunk, given its index, start and length.</param>

@@ -79,7 +79,8 @@ internal static class GgufArchitecture
             yield return ($"{name}.rope.scaling.attn_factor", (float)longRope.AttentionFactor);
         }
         if (name == "gptneox") yield return ($"{name}.use_parallel_residual", spec.ParallelResidual);
-        if (Period(name) is not null && spec.Windows.FirstOrDefault(each => each is not null) is { } size) yield return Pair("attention.sliding_window", size);
+        // llama.cpp does not use it for each of these architectures, but other readers of the file do.
+        if (name != "llama" && spec.Windows.FirstOrDefault(each => each is not null) is { } size) yield return Pair("attention.sliding_window", size);
         if (spec.AttentionSoftCap is { } cap) yield return ($"{name}.attn_logit_softcapping", (float)cap);
         if (spec.LogitSoftCap is { } last) yield return ($"{name}.final_logit_softcapping", (float)last);
 

@@ -8,11 +8,14 @@ namespace Peft.Core.Tests.Kernels;
 public class LinearNodeTests
 {
     [Theory]
-    [InlineData(false, 16, 24)]   // small matrices: the factored product
-    [InlineData(true, 16, 24)]
-    [InlineData(false, 320, 264)] // large ones: BLAS and thin products
-    [InlineData(true, 320, 264)]
-    public void Several_products_of_one_input_have_the_gradients_of_the_formula(bool gated, int inputs, int outputs)
+    [InlineData("rms", 16, 24)]   // small matrices: the factored product
+    [InlineData("layer", 16, 24)]
+    [InlineData("gated", 16, 24)]
+    [InlineData("rms", 320, 264)] // large ones: BLAS and thin products
+    [InlineData("layer", 320, 264)]
+    [InlineData("unbiased layer", 320, 264)]
+    [InlineData("gated", 320, 264)]
+    public void Several_products_of_one_input_have_the_gradients_of_the_formula(string kind, int inputs, int outputs)
     {
         using var scope = NewDisposeScope();
         manual_seed(3);
@@ -23,7 +26,8 @@ public class LinearNodeTests
         var (a1, b1, a2, b2) = (new Parameter(randn(3, inputs)), new Parameter(randn(outputs, 3)), new Parameter(randn(8, inputs)), new Parameter(randn(outputs, 8)));
         var slopes = new[] { randn(2, 7, outputs), randn(2, 7, outputs), randn(2, 7, outputs), randn(2, 7, outputs) };
 
-        NodeInput Input() => gated ? new GatedInput(x, u) : new NormalizedInput(x, weight, 1e-3, 1);
+        var shift = kind == "layer" ? randn(inputs) : null;
+        NodeInput Input() => kind switch { "gated" => new GatedInput(x, u), "rms" => new NormalizedInput(x, weight, 1e-3, 1), _ => new CenteredInput(x, weight, shift, 1e-3) };
         NodeProduct Product(Tensor w, Tensor? b, Tensor a, Tensor d) => ((NodeProduct?)FactoredProduct.Of(w, b, a, d, 0.5) ?? LowRankProduct.Of(new FrozenMatrix(w), b, a, d, 0.5)).ShouldNotBeNull();
         var ys = LinearNode.Run(Input(), Product(w1, bias, a1, b1), PlainProduct.Of(new FrozenMatrix(w3), bias)!, Product(w2, null, a2, b2));
         var last = LinearNode.Run(Input(), PlainProduct.Of(new FrozenMatrix(w3), null)!, residual);
@@ -31,7 +35,12 @@ public class LinearNodeTests
 
         Tensor[] leaves = [x, u, a1, b1, a2, b2, residual];
         var wide = leaves.Select(leaf => leaf.detach().to(float64).requires_grad_()).ToArray();
-        var input = gated ? nn.functional.silu(wide[0]) * wide[1] : wide[0] * (wide[0].square().mean([-1], keepdim: true) + 1e-3).rsqrt() * (weight.to(float64) + 1);
+        var input = kind switch
+        {
+            "gated" => nn.functional.silu(wide[0]) * wide[1],
+            "rms" => wide[0] * (wide[0].square().mean([-1], keepdim: true) + 1e-3).rsqrt() * (weight.to(float64) + 1),
+            _ => nn.functional.layer_norm(wide[0], [inputs], weight.to(float64), shift?.to(float64), 1e-3),
+        };
         Tensor Linear(Tensor w, Tensor? b) => nn.functional.linear(input, w, b?.to(float64));
         var exact = new[] { Linear(w1.to(float64) + 0.5 * wide[3].mm(wide[2]), bias), Linear(w3.to(float64), bias), Linear(w2.to(float64) + 0.5 * wide[5].mm(wide[4]), null), wide[6] + Linear(w3.to(float64), null) };
         autograd.backward(exact, slopes.Select(slope => slope.to(float64)).ToArray());
