@@ -126,7 +126,7 @@ public sealed class RolloutTests : IDisposable
         metrics.Max(each => each["clip_ratio/region_mean"]).ShouldBeGreaterThan(0);
     }
 
-    [Theory, InlineData("grpo", 1), InlineData("grpo", 3), InlineData("grpo", 4), InlineData("rloo", 3), InlineData("ppo", 3), InlineData("ppo", 4), InlineData("online dpo", 3), InlineData("xpo", 1), InlineData("nash", 3)]
+    [Theory, InlineData("grpo", 1), InlineData("grpo", 3), InlineData("grpo", 4), InlineData("adaptive entropy", 3), InlineData("rloo", 3), InlineData("ppo", 3), InlineData("ppo", 4), InlineData("online dpo", 3), InlineData("xpo", 1), InlineData("nash", 3)]
     public void A_run_that_is_resumed_in_the_middle_of_its_completions_ends_bit_identical(string method, int stop)
     {
         using var scope = NewDisposeScope();
@@ -137,10 +137,11 @@ public sealed class RolloutTests : IDisposable
             var options = new TrainingOptions { MaxSteps = 8, BatchSize = 2, LearningRate = 2e-2, Schedule = LearningRateSchedule.Constant, OutputFolder = Path.Combine(folder, name), SaveEverySteps = 1, ResumeFrom = resume, KeepCheckpoints = null };
             using var values = method == "ppo" ? ValueModel.Adapter(peft) : null;
             ITrainable trained = values is null ? peft : new ActorCritic(peft, values);
-            var rollouts = Rollouts(method is "grpo" or "rloo" ? 4 : 2) with { MiniBatches = 2, Iterations = 2 };
+            var rollouts = Rollouts(method is "grpo" or "rloo" or "adaptive entropy" ? 4 : 2) with { MiniBatches = 2, Iterations = 2 };
             Objective objective = method switch
             {
                 "grpo" => new GrpoObjective(peft, rollouts, new GrpoOptions { Beta = 0.05 }),
+                "adaptive entropy" => new GrpoObjective(peft, rollouts, new GrpoOptions { EntropyTarget = 10 }),   // the coefficient rises
                 "rloo" => new RlooObjective(peft, rollouts),
                 "ppo" => new PpoObjective((ActorCritic)trained, rollouts, new PpoOptions { KlTarget = 0.1, KlHorizon = 50 }),   // the coefficient moves
                 "xpo" => new XpoObjective(peft, rollouts),
@@ -277,6 +278,32 @@ public sealed class RolloutTests : IDisposable
         ];
         foreach (var (name, value) in expected) metrics[0][name].ShouldBe(value, 1e-6, name);
         logger.Lines.ShouldHaveSingleItem().ShouldBe("Warning: Step 1: the rewards of each prompt's completions are all equal, so there is nothing to learn from them.");
+    }
+
+    [Theory, InlineData(GrpoLoss.Dapo), InlineData(GrpoLoss.Grpo)]
+    public void The_coefficient_of_the_entropy_follows_the_target(GrpoLoss loss)
+    {
+        using var scope = NewDisposeScope();
+        List<TrainingProgress> Run(GrpoOptions options, int count)
+        {
+            using var peft = Policy(out var model);
+            using var _ = model;
+            var steps = new List<TrainingProgress>();
+            new Trainer(peft, Prompts(), new TrainingOptions { MaxSteps = count, BatchSize = 4, LearningRate = 2e-2, ParallelParts = 2 }) { Objective = new GrpoObjective(peft, Rollouts(), options) }.Train(new Reporter(steps.Add));
+            return steps;
+        }
+        // A little below the entropy at first, which falls as the reward rises.
+        var target = Run(new() { Loss = loss }, 1)[0].Metrics["entropy"] - 0.02;
+        var steps = Run(new() { Loss = loss, EntropyCoefficient = 0.03, EntropyTarget = target, EntropyCoefficientStep = 0.02, EntropyCoefficientRange = (0.01, 0.06) }, 25);
+        var (coefficient, last) = (0.03, double.PositiveInfinity);
+        foreach (var step in steps)
+        {
+            step.Metrics["entropy_coef"].ShouldBe(coefficient, 1e-9);
+            step.Loss.ShouldBe(step.Metrics["policy_loss"] - (last <= target ? coefficient : 0) * step.Metrics["entropy"], 1e-5);
+            last = step.Metrics["entropy"];
+            coefficient = last <= target ? Math.Min(coefficient + 0.02, 0.06) : Math.Max(coefficient - 0.02, 0.01);
+        }
+        steps.Select(step => Math.Round(step.Metrics["entropy_coef"], 6)).Intersect([0.01, 0.06]).Count().ShouldBe(2, "it reaches both ends");
     }
 
     // Ziegler et al. 2019, section 2.2.
