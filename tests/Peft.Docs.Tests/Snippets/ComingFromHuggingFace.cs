@@ -2,6 +2,7 @@ using System.Text.RegularExpressions;
 using Microsoft.Extensions.AI;
 using Peft.Models;
 using Peft.Quantization;
+using Peft.Report;
 using TorchSharp;
 using static TorchSharp.torch;
 
