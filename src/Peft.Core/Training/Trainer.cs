@@ -65,7 +65,7 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
     /// <summary>Clock for durations.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
-    /// <summary>Adds a callback after the others, which receives the events from now on: <c>SftTrainer.Create(model, data).AddCallback(new ProgressPrinter())</c>.</summary>
+    /// <summary>Adds a callback after the others, which receives the events from now on: <c>trainer.AddCallback(new HtmlReport("out/report.html"))</c>.</summary>
     /// <param name="callback">The callback.</param>
     /// <returns>This trainer.</returns>
     public Trainer AddCallback(ITrainerCallback callback)
