@@ -66,6 +66,13 @@ install_interactive() {
     [ -d "artifacts/tools/.store/microsoft.dotnet-interactive/$version" ] || dotnet tool install Microsoft.dotnet-interactive --version "$version" --tool-path artifacts/tools
 }
 
+# The browser that measures the reports in the tests. Without one, those tests measure nothing.
+install_chromium() {
+    if command -v chromium chromium-browser google-chrome >/dev/null || [ ! -e /etc/debian_version ] || [ "$(id -u)" != 0 ]; then return; fi
+    echo "Installing chromium …"
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null || echo "Chromium cannot be installed: the reports are not measured in a browser." >&2
+}
+
 build() {
     dotnet build Peft.sln -c "$CONFIGURATION" --nologo -v quiet
 }
@@ -137,6 +144,7 @@ case "$command" in
     setup)
         setup
         install_interactive
+        install_chromium
         echo "Ready." ;;
     quickstart)
         setup
@@ -149,6 +157,7 @@ case "$command" in
     test)
         setup
         install_interactive
+        install_chromium
         dotnet restore Peft.sln --verbosity quiet
         dotnet format whitespace Peft.sln --verify-no-changes --no-restore --verbosity quiet || die "the code is not formatted: run ./build.sh format."
         build || die "the build failed: no test was run."
@@ -162,6 +171,7 @@ case "$command" in
     coverage)
         setup
         install_interactive
+        install_chromium
         build || die "the build failed: no test was run."
         run_coverage "$@" ;;
     bench)

@@ -1,11 +1,21 @@
 using System.Text.Json;
+using Microsoft.Extensions.AI;
 
 namespace Peft.Server;
 
 /// <summary>A message of a conversation; its content is a text or a list of parts.</summary>
-internal sealed record Message(string? Role, JsonElement? Content)
+internal sealed record Message(string? Role, JsonElement? Content, string? Name, IReadOnlyList<ToolCall>? ToolCalls, string? ToolCallId)
 {
-    public string Text() => Content switch
+    public ChatMessage Chat()
+    {
+        var role = new ChatRole(Role ?? throw new ArgumentException("A message has no role."));
+        if (role == ChatRole.Tool) return new(role, [new FunctionResultContent(ToolCallId ?? throw new ArgumentException("A message of a tool has no tool_call_id."), Text())]);
+        var message = new ChatMessage(role, Text()) { AuthorName = Name };
+        foreach (var call in ToolCalls ?? []) message.Contents.Add(call.Content());
+        return message;
+    }
+
+    private string Text() => Content switch
     {
         null or { ValueKind: JsonValueKind.Null } => "",
         { ValueKind: JsonValueKind.String } text => text.GetString()!,

@@ -28,7 +28,7 @@ internal record SamplingRequest
     public Dictionary<string, JsonElement>? Others { get; init; }
 
     /// <summary>The options of the chat client, the same for each kind of request.</summary>
-    public ChatOptions Options()
+    public virtual ChatOptions Options()
     {
         // What would change the answer is not ignored.
         if (Others?.FirstOrDefault(each => !Harmless.Contains(each.Key) && !SaysNothing(each.Value)) is { Key: { } unknown }) throw new NotSupportedException($"'{unknown}' is not supported: leave it out.");

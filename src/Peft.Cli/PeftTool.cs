@@ -68,6 +68,7 @@ internal sealed class PeftTool(TextReader input, TextWriter output, TextWriter e
         TrainingCommand.Create(this, new GrpoTask()),
         TrainingCommand.Create(this, new RewardTask()),
         EvalCommand.Create(this),
+        PredictCommand.Create(this),
         GenerateCommand.Create(this),
         ChatCommand.Create(this),
         MergeCommand.Create(this),

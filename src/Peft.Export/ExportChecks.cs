@@ -9,26 +9,30 @@ namespace Peft;
 /// <summary>Checks before an export what its target does not support.</summary>
 public static class ExportChecks
 {
+    // Methods of this library that Hugging Face PEFT lacks.
+    private static readonly HashSet<string> OwnMethods = ["ADAPTER_FUSION", "BITFIT", "BOTTLENECK", "FULL", "GATED_LORA", "PARTIAL", "REFT", "UNION"];
+
     /// <summary>The reasons that an adapter cannot be exported to a target, each with a remedy; empty if it can.</summary>
     /// <param name="peft">The model with the adapter.</param>
     /// <param name="target">The target.</param>
     /// <param name="adapter">Name of the adapter; null for the active one.</param>
-    /// <param name="options">Limits of the runtime; the defaults if null.</param>
+    /// <param name="options">Limits of the runtime, and the dtype; the defaults if null.</param>
     /// <exception cref="ExportException">No name is given, and not exactly one adapter is active.</exception>
     /// <exception cref="AdapterNotFoundException">There is no such adapter.</exception>
     public static IReadOnlyList<string> CheckExport(this PeftModel peft, ExportTarget target, string? adapter = null, ExportOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(peft);
         var found = ExportedAdapter.Find(peft, adapter);
-        if (target == ExportTarget.HuggingFace) return [];
+        if (target == ExportTarget.HuggingFace)
+            return OwnMethods.Contains(found.Options.PeftType) ? [$"Hugging Face PEFT has no method {found.Options.PeftType}. Merge the adapter (MergeAndUnload), and save the model (SavePretrained)."] : [];
         if (peft.Module is not PretrainedModel model) return [$"the architecture of a {peft.Module.GetType().Name} is unknown: only pretrained models are exported."];
         return [.. target switch
         {
-            ExportTarget.Vllm => VllmLimits.Problems(found, options ?? new()),
+            ExportTarget.Vllm => VllmLimits.Problems(found, model, options ?? new()),
             ExportTarget.GgufAdapter => GgufAdapterExport.Problems(model, found),
             ExportTarget.Gguf => [.. Merged(found), .. GgufArchitecture.Problems(model)],
-            ExportTarget.OnnxAdapter => [.. LowRankUpdates.Problems(found, takesWhole: true), .. OnnxTransformer.Problems(model)],
-            ExportTarget.Onnx => [.. Merged(found), .. OnnxTransformer.Problems(model)],
+            ExportTarget.OnnxAdapter => [.. LowRankUpdates.Problems(found, takesWhole: true), .. OnnxModels.Problems(model, OnnxValues.Dtype(options))],
+            ExportTarget.Onnx => [.. Merged(found), .. OnnxModels.Problems(model, OnnxValues.Dtype(options))],
             _ => throw new ArgumentOutOfRangeException(nameof(target), target, "There is no such target."),
         }];
     }
@@ -36,6 +40,7 @@ public static class ExportChecks
     private static IEnumerable<string> Merged(Adapter adapter)
     {
         if (adapter.Prompt is not null) yield return $"{adapter.Options.PeftType} has virtual tokens, which cannot be merged into weights.";
+        if (adapter.Options is IReplicatesLayers { LayerOrder: not null }) yield return $"{adapter.Options.PeftType} runs the model's layers in another order (layer_replication), which a merged model does not.";
         // One layer of each kind is enough.
         foreach (var layer in adapter.Layers.DistinctBy(layer => (layer.GetType(), layer.Target.Bias is null)))
             if (MergeProblem(layer, adapter.Options.PeftType) is { } problem) yield return problem;

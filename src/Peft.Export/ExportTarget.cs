@@ -15,9 +15,9 @@ public enum ExportTarget
     /// <summary>A GGUF file of the model with the adapter merged (<c>model.SaveGguf</c>).</summary>
     Gguf,
 
-    /// <summary>An ONNX graph with adapters as inputs, and <c>.onnx_adapter</c> files (<c>peft.SaveOnnx</c>, <c>peft.SaveOnnxAdapter</c>).</summary>
+    /// <summary>An ONNX graph with adapters as inputs, and <c>.onnx_adapter</c> files (<c>peft.SaveOnnx</c>, <c>peft.SaveOnnxAdapter</c>, <c>peft.SaveOnnxGenAI</c>).</summary>
     OnnxAdapter,
 
-    /// <summary>An ONNX graph of the model with the adapter merged (<c>model.SaveOnnx</c>).</summary>
+    /// <summary>An ONNX graph of the model with the adapter merged (<c>model.SaveOnnx</c>, <c>model.SaveOnnxGenAI</c>).</summary>
     Onnx,
 }

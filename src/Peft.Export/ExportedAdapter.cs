@@ -6,9 +6,10 @@ namespace Peft.Export;
 internal static class ExportedAdapter
 {
     /// <summary>The model as a pretrained one.</summary>
-    /// <exception cref="ExportException">It is another module, whose architecture is unknown.</exception>
+    /// <exception cref="ExportException">It is another module, whose architecture is unknown; or adapters are merged into it, and would be applied twice.</exception>
     public static PretrainedModel Model(PeftModel peft)
-        => peft.Module as PretrainedModel ?? throw new ExportException($"A {peft.Module.GetType().Name} cannot be exported: its architecture is unknown. Pretrained models can be (CausalLM.FromPretrained).");
+        => peft.IsMerged ? throw new ExportException("The adapters are merged into the model, and would be applied twice: call Unmerge() before, or MergeAndUnload() and export the model. Nothing was written.")
+            : peft.Module as PretrainedModel ?? throw new ExportException($"A {peft.Module.GetType().Name} cannot be exported: its architecture is unknown. Pretrained models can be (CausalLM.FromPretrained).");
 
     /// <summary>The adapter of a name, or the only active one.</summary>
     /// <exception cref="ExportException">No name is given, and not exactly one adapter is active.</exception>

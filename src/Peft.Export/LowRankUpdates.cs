@@ -20,6 +20,8 @@ internal static class LowRankUpdates
         const int shown = 3;
         var method = adapter.Options.PeftType;
         if (adapter.Prompt is not null) yield return $"{method} has virtual tokens.";
+        else if (adapter.Options is IReplicatesLayers { LayerOrder: not null }) yield return $"{method} runs layers of the model several times (layer_replication), and only the graph of its own layers is exported.";
+        else if (adapter.Layers.Where(layer => layer is DeltaLayer or FullLayer).GroupBy(layer => layer.Target).FirstOrDefault(group => group.Count() > 1)?.Key is { } twice) yield return $"{method} has several updates of {twice.Path}. Merge the adapter (MergeAndUnload), and export the model.";
         else if (adapter.Layers.Count == 0) yield return "the adapter has no layers.";
         foreach (var group in adapter.Layers.GroupBy(layer => Problem(layer, method, takesWhole)).Where(group => group.Key is not null))
         {
@@ -36,7 +38,7 @@ internal static class LowRankUpdates
         if (layer.Target.IsParameter || !layer.Target.IsMatrix || layer.Target.Groups != 1) return "only linear modules and embeddings take low-rank updates";
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
-        if (layer is LoraLayer { HasBias: true }) return "the update has a bias";
+        if ((layer as IUpdatesBias)?.DeltaBias() is not null) return "the update has a bias";
         return Factors(delta) is null ? $"the update of {method} is of a high rank" : null;
     }
 

@@ -50,11 +50,13 @@ public sealed record TrainingMemory(long Weights, long Adapter, long Optimizer, 
         return bytes;
     }
 
-    // The layers of this library keep the inputs of norms and projections, queries, keys, values, the attention output, and the intermediate values of the feed-forward.
+    // The layers of this library keep the inputs of norms and projections, queries, keys, values, the attention output, and the intermediate values of the feed-forward. The float32 kernels compute the outputs of
+    // RMSNorm and SwiGLU again.
     private static long ActivationsOf(TransformerSpec spec, long tokens, bool checkpointing, long elementSize)
     {
-        long hidden = spec.HiddenSize, heads = (long)spec.HeadSize * (spec.HeadCount + 2 * spec.KeyValueHeadCount);
-        var layer = 5 * hidden + heads + (spec.GatedFeedForward ? 3L : 2L) * spec.IntermediateSize;
+        long hidden = spec.HiddenSize, heads = (long)spec.HeadSize * (spec.HeadCount + 2 * spec.KeyValueHeadCount), intermediate = spec.IntermediateSize;
+        var recomputes = elementSize == sizeof(float) && spec is { Norm: NormKind.Rms, GatedFeedForward: true, Activation.IsSilu: true };
+        var layer = heads + (recomputes ? 3 * hidden + 2 * intermediate : 5 * hidden + (spec.GatedFeedForward ? 3 : 2) * intermediate);
         var kept = checkpointing ? spec.LayerCount * hidden + layer : spec.LayerCount * layer;
         return tokens * kept * elementSize + ChunkBytes;
     }

@@ -80,6 +80,7 @@ public sealed class InspectionTests(TrainedAdapters trained) : IClassFixture<Tra
     [InlineData("vllm", "adapter_model.safetensors")]
     [InlineData("onnx", "model.onnx")]
     [InlineData("onnx_adapter", "adapter.onnx_adapter")]
+    [InlineData("genai", "genai_config.json", "--dtype", "float16")]
     public async Task Export_writes_each_format(string format, string file, params string[] more)
     {
         var written = await Tool.JsonAsync(["export", "-a", trained.First, "--format", format, "-o", folder["out"], .. more]);

@@ -54,6 +54,8 @@ public class ToolTests
     [InlineData("completion ", "bash", "fish", "pwsh", "zsh")]
     [InlineData("combine --kind ties", "ties", "ties_svd")]
     [InlineData("train --max-st", "--max-steps")]
+    [InlineData("train --task se", "sequence-classification")]
+    [InlineData("predict --task tok", "token-classification")]
     public async Task Commands_options_and_values_complete(string line, params string[] expected)
     {
         var suggested = (await Tool.RunAsync($"[suggest:{line.Length}]", line)).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);

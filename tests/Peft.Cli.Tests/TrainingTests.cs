@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json.Nodes;
 
 namespace Peft.Cli.Tests;
@@ -36,6 +37,28 @@ public sealed class TrainingTests : IDisposable
         resumed.Code.ShouldBe(0, resumed.Error);
         File.ReadAllBytes(folder["part/adapter_model.safetensors"]).ShouldBe(File.ReadAllBytes(folder["whole/adapter_model.safetensors"]));
         Report.RunRecord.Read(folder["part"]).Curve("loss").ShouldBe(Report.RunRecord.Read(folder["whole"]).Curve("loss"));
+    }
+
+    [Fact]
+    public async Task Ctrl_C_ends_the_program_with_a_checkpoint_and_the_command_that_goes_on()
+    {
+        if (OperatingSystem.IsWindows()) return;   // a test cannot send Ctrl-C there
+        string[] args = ["train", "-m", Tool.Model, "-d", Tool.Text, "--max-steps", "1000000", "--batch-size", "2", "--block-size", "64", "-o", folder["out"]];
+        using var process = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Peft.Cli.dll"), .. args]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        try
+        {
+            while (await process.StandardError.ReadLineAsync() is { } line && !line.StartsWith("step 1/", StringComparison.Ordinal)) { }
+            using (var kill = Process.Start("sh", ["-c", $"kill -INT {process.Id}"])) await kill.WaitForExitAsync();
+            var rest = await process.StandardError.ReadToEndAsync();
+            await process.WaitForExitAsync();
+            process.ExitCode.ShouldBe(130, rest);
+            rest.ShouldContain($"the checkpoint is {Trainer.FindLastCheckpoint(folder["out/checkpoints"]).ShouldNotBeNull()}. To go on:");
+            rest.ShouldContain($"peft {string.Join(' ', args)} --resume");
+        }
+        finally
+        {
+            if (!process.HasExited) process.Kill(entireProcessTree: true);
+        }
     }
 
     [Fact]

@@ -21,8 +21,10 @@ public sealed class CheckTests : IDisposable
         { "biases", "Vllm GgufAdapter Gguf OnnxAdapter Onnx" },
         { "VeRA", "Vllm" },
         { "prefix", "Vllm GgufAdapter Gguf OnnxAdapter Onnx" },
-        { "bottleneck", "Vllm GgufAdapter Gguf OnnxAdapter Onnx" },
+        { "bottleneck", "HuggingFace Vllm GgufAdapter Gguf OnnxAdapter Onnx" },
         { "OFT", "Vllm GgufAdapter OnnxAdapter" },
+        { "KaSA of rank 9", "Vllm" },
+        { "replicated layers", "Vllm GgufAdapter Gguf OnnxAdapter Onnx" },
     };
 
     private static AdapterOptions Options(string name) => name switch
@@ -30,6 +32,8 @@ public sealed class CheckTests : IDisposable
         "LoRA" => new LoraOptions(),
         "rank 32" => new LoraOptions { Rank = 32 },
         "PiSSA of rank 9" => new LoraOptions { Rank = 9, Initialization = LoraInitialization.Pissa },
+        "KaSA of rank 9" => new LoraOptions { Rank = 9, Kasa = new() },
+        "replicated layers" => new LoraOptions { LayerReplication = [new(0, 5), new(4, 5)] },
         "DoRA" => new LoraOptions { UseDora = true },
         "pattern" => new LoraOptions { RankPattern = new Dictionary<string, int> { ["q_proj"] = 4 } },
         "whole norm" => new LoraOptions { ModulesToSave = ["norm"] },
@@ -71,6 +75,15 @@ public sealed class CheckTests : IDisposable
             if (refused.Split(' ').Contains(target.ToString())) Should.Throw<ExportException>(save);
             else save();
         }
+    }
+
+    [Fact]
+    public void Resized_embeddings_are_not_for_vllm()
+    {
+        model.ResizeTokenEmbeddings(520);
+        using var peft = model.ApplyLora();
+        peft.CheckExport(ExportTarget.Vllm).Single().ShouldContain("embeddings were resized");
+        peft.CheckExport(ExportTarget.HuggingFace).ShouldBeEmpty();
     }
 
     [Fact]

@@ -56,6 +56,17 @@ public sealed class GgufTests : IDisposable
         runtime.LogProbabilities(Prompt).Difference(adapted).ShouldBeLessThan(1e-3);
     }
 
+    private static ModelConfig Config(string type, string fields)
+    {
+        var config = new JsonObject
+        {
+            ["model_type"] = type, ["vocab_size"] = 512, ["hidden_size"] = 64, ["intermediate_size"] = 96, ["num_hidden_layers"] = 2, ["num_attention_heads"] = 4, ["num_key_value_heads"] = 2,
+            ["max_position_embeddings"] = 128, ["tie_word_embeddings"] = type is "gpt2" or "gemma" or "gemma2" or "gemma3_text", ["initializer_range"] = 0.1,
+        };
+        foreach (var (name, value) in JsonNode.Parse(fields)!.AsObject()) config[name] = value?.DeepClone();
+        return ModelConfig.Parse(config.ToJsonString(), type);
+    }
+
     // llama.cpp computes GELU through tables of float16.
     [Theory]
     [InlineData("llama", """{"attention_bias": true}""", 1e-3)]
@@ -68,17 +79,12 @@ public sealed class GgufTests : IDisposable
     [InlineData("gemma", """{"head_dim": 16}""", 5e-3)]
     [InlineData("gemma2", """{"head_dim": 16, "query_pre_attn_scalar": 16, "sliding_window": 8}""", 5e-3)]
     [InlineData("gemma3_text", """{"head_dim": 16, "query_pre_attn_scalar": 16, "sliding_window": 8}""", 5e-3)]
+    [InlineData("gemma3_text", """{"head_dim": 16, "query_pre_attn_scalar": 16, "sliding_window": 8, "rope_local_base_freq": 200.0}""", 5e-3)]
     [InlineData("gpt2", """{"n_embd": 64, "n_head": 4, "n_layer": 2, "n_positions": 128}""", 5e-3)]
     [InlineData("gpt_neox", """{"rotary_pct": 0.5}""", 5e-3)]
     public void Every_architecture_computes_the_same_in_llama_cpp(string type, string fields, double tolerance)
     {
-        var config = new JsonObject
-        {
-            ["model_type"] = type, ["vocab_size"] = 512, ["hidden_size"] = 64, ["intermediate_size"] = 96, ["num_hidden_layers"] = 2, ["num_attention_heads"] = 4, ["num_key_value_heads"] = 2,
-            ["max_position_embeddings"] = 128, ["tie_word_embeddings"] = type is "gpt2" or "gemma" or "gemma2" or "gemma3_text", ["initializer_range"] = 0.1,
-        };
-        foreach (var (name, value) in JsonNode.Parse(fields)!.AsObject()) config[name] = value?.DeepClone();
-        using var random = CausalLM.FromConfig(ModelConfig.Parse(config.ToJsonString(), type), seed: 3);
+        using var random = CausalLM.FromConfig(Config(type, fields), seed: 3);
         ModuleSelector linear = random.Spec.TiedHead ? ModuleSelector.AllLinear : ".*(q_proj|qkv_proj|query_key_value|down_proj|dense_4h_to_h|embed_tokens|embed_in|lm_head|embed_out)";
         using var peft = random.ApplyAdapter(new LoraOptions { Rank = 3, Alpha = 6, TargetModules = linear });
         peft.Shake(0.05, seed: 5);
@@ -95,14 +101,28 @@ public sealed class GgufTests : IDisposable
         runtime.LogProbabilities(Prompt).Difference(adapted).ShouldBeLessThan(tolerance, "the adapter");
     }
 
-    [Fact]
-    public void The_context_ends_where_a_window_would_begin_to_hide_positions()
+    [Theory]
+    [InlineData("mistral", """{"sliding_window": 8}""")]
+    [InlineData("phi3", """{"sliding_window": 8, "pad_token_id": 0}""")]
+    [InlineData("qwen2", """{"use_sliding_window": true, "sliding_window": 8, "max_window_layers": 1}""")]
+    public void The_context_ends_where_a_window_would_begin_to_hide_positions(string type, string fields)
     {
-        const string config = """{"model_type": "mistral", "vocab_size": 512, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 128, "sliding_window": 8}""";
-        using var windowed = CausalLM.FromConfig(ModelConfig.Parse(config, "mistral"));
+        using var windowed = CausalLM.FromConfig(Config(type, fields));
         windowed.SaveGguf(folder["windowed.gguf"], tokenizer: null, GgufWeights.F32);
         using var again = CausalLM.FromPretrained(folder["windowed.gguf"]);
         (windowed.Spec.MaxPositions, again.Spec.MaxPositions).ShouldBe((128, 8));
+    }
+
+    [Theory]
+    [InlineData("gemma2", """{"layer_types": ["full_attention", "sliding_attention"]}""", "sliding windows in 1 of each 2 layers of 'gemma2'")]
+    [InlineData("gemma3_text", """{"sliding_window_pattern": 2}""", "sliding windows in 5 of each 6 layers of 'gemma3'")]
+    [InlineData("qwen3", """{"attention_bias": true}""", "no biases in the attention")]
+    [InlineData("gpt_neox", """{"rotary_pct": 0.3125}""", "5 of a head's 16 dimensions are rotated")]
+    public void What_llama_cpp_would_compute_otherwise_is_refused(string type, string fields, string message)
+    {
+        using var other = CausalLM.FromConfig(Config(type, fields).With("head_dim", 16).With("query_pre_attn_scalar", 16));
+        Should.Throw<ExportException>(() => other.SaveGguf(folder["other.gguf"], tokenizer: null)).Message.ShouldContain(message);
+        folder.FileNames.ShouldBeEmpty();
     }
 
     [Fact]
@@ -192,11 +212,13 @@ public sealed class GgufTests : IDisposable
         Should.Throw<AdapterNotFoundException>(() => peft.SaveGguf(folder["a.gguf"], adapter: "other"));
     }
 
-    private static float[][] LogProbabilities(CausalLM model)
+    private static float[][] LogProbabilities(CausalLM model) => LogProbabilities(model, Prompt);
+
+    internal static float[][] LogProbabilities(CausalLM model, int[] tokens)
     {
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
-        var values = model.call(tensor(Prompt.Select(id => (long)id).ToArray()).unsqueeze(0))[0].log_softmax(-1);
-        return [.. Enumerable.Range(0, Prompt.Length).Select(i => values[i].data<float>().ToArray())];
+        var values = model.call(tensor(tokens.Select(id => (long)id).ToArray()).unsqueeze(0))[0].log_softmax(-1);
+        return [.. Enumerable.Range(0, tokens.Length).Select(i => values[i].data<float>().ToArray())];
     }
 }

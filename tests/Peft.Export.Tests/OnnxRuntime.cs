@@ -1,6 +1,7 @@
 using Microsoft.ML.OnnxRuntime;
 using Peft.Models;
 using static TorchSharp.torch;
+using TensorElementType = Microsoft.ML.OnnxRuntime.Tensors.TensorElementType;
 
 namespace Peft.Export.Tests;
 
@@ -17,6 +18,20 @@ internal sealed class OnnxRuntime : IDisposable
     }
 
     public void Dispose() => session.Dispose();
+
+    /// <summary>Type of the first output.</summary>
+    public TensorElementType Type => session.OutputMetadata[session.OutputNames[^1]].ElementDataType;
+
+    /// <summary>All outputs.</summary>
+    public Dictionary<string, Tensor> Run(IReadOnlyDictionary<string, Tensor> values, string? adapter)
+    {
+        var inputs = values.ToDictionary(each => each.Key, each => Value(each.Value, session.InputMetadata[each.Key].ElementDataType));
+        using var options = new RunOptions();
+        using var lora = adapter is null ? null : OrtLoraAdapter.Create(adapter, null);
+        if (lora is not null) options.AddActiveLoraAdapter(lora);
+        using var results = session.Run(options, inputs, session.OutputNames);
+        return session.OutputNames.Zip(results).ToDictionary(each => each.First, each => Read(each.Second));
+    }
 
     /// <summary>The first output, with no earlier positions.</summary>
     public Tensor Run(Tensor ids, Tensor mask, string? adapter) => Output(session.OutputNames.First(name => !name.StartsWith("present", StringComparison.Ordinal)), ids, mask, adapter);
@@ -43,17 +58,23 @@ internal sealed class OnnxRuntime : IDisposable
 
     private Dictionary<string, Tensor> Run(Tensor ids, Tensor mask, Dictionary<string, Tensor> past, string? adapter)
     {
-        var inputs = new Dictionary<string, OrtValue> { ["input_ids"] = Value(ids), ["attention_mask"] = Value(mask) };
-        if (session.InputNames.Contains("token_type_ids")) inputs["token_type_ids"] = Value(zeros_like(ids));
-        foreach (var (name, values) in past) inputs[name] = Value(values);
-        using var options = new RunOptions();
-        using var lora = adapter is null ? null : OrtLoraAdapter.Create(adapter, null);
-        if (lora is not null) options.AddActiveLoraAdapter(lora);
-        using var results = session.Run(options, inputs, session.OutputNames);
-        return session.OutputNames.Zip(results).ToDictionary(each => each.First, each => tensor(each.Second.GetTensorDataAsSpan<float>().ToArray()).view(each.Second.GetTensorTypeAndShape().Shape));
+        var inputs = new Dictionary<string, Tensor>(past) { ["input_ids"] = ids, ["attention_mask"] = mask };
+        if (session.InputNames.Contains("token_type_ids")) inputs["token_type_ids"] = zeros_like(ids);
+        return Run(inputs, adapter);
     }
 
-    private static OrtValue Value(Tensor values) => values.dtype == ScalarType.Int64
-        ? OrtValue.CreateTensorValueFromMemory(values.contiguous().data<long>().ToArray(), values.shape)
-        : OrtValue.CreateTensorValueFromMemory(values.numel() == 0 ? [] : values.contiguous().data<float>().ToArray(), values.shape);
+    private static Tensor Read(OrtValue value)
+    {
+        var info = value.GetTensorTypeAndShape();
+        return (info.ElementDataType == TensorElementType.Float16 ? tensor([.. value.GetTensorDataAsSpan<Float16>().ToArray().Select(each => (float)each)]) : tensor(value.GetTensorDataAsSpan<float>().ToArray())).view(info.Shape);
+    }
+
+    private static OrtValue Value(Tensor values, TensorElementType type) => type switch
+    {
+        TensorElementType.Int64 => OrtValue.CreateTensorValueFromMemory(values.contiguous().data<long>().ToArray(), values.shape),
+        TensorElementType.Float16 => OrtValue.CreateTensorValueFromMemory(Numbers(values).Select(each => (Float16)each).ToArray(), values.shape),
+        _ => OrtValue.CreateTensorValueFromMemory(Numbers(values), values.shape),
+    };
+
+    private static float[] Numbers(Tensor values) => values.numel() == 0 ? [] : values.contiguous().data<float>().ToArray();
 }

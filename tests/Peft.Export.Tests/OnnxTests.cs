@@ -27,6 +27,7 @@ public sealed class OnnxTests : IDisposable
         { "gpt2", """{"n_embd": 64, "n_head": 4, "n_layer": 2, "n_positions": 128, "scale_attn_by_inverse_layer_idx": true}""" },
         { "gpt_neox", """{"rotary_pct": 0.5, "use_parallel_residual": false}""" },
         { "gpt_neox", """{"rotary_pct": 0.25}""" },
+        { "gpt_neox", """{"rotary_pct": 0.3125}""" },
         { "opt", """{"ffn_dim": 96, "word_embed_proj_dim": 64}""" },
     };
 
@@ -37,7 +38,7 @@ public sealed class OnnxTests : IDisposable
         { "distilbert", """{"dim": 64, "n_heads": 4, "n_layers": 2, "hidden_dim": 96}""" },
     };
 
-    private static ModelConfig Config(string type, string fields)
+    internal static ModelConfig Config(string type, string fields)
     {
         var config = new JsonObject
         {
@@ -55,21 +56,7 @@ public sealed class OnnxTests : IDisposable
         using var model = CausalLM.FromConfig(Config(type, fields), seed: 3);
         using var peft = model.ApplyAdapter(new LoraOptions { Rank = 3, Alpha = 6, TargetModules = model.Spec.TiedHead ? ModuleSelector.AllLinear : ".*(proj|query_key_value|dense.*|embed_tokens|embed_in|lm_head|embed_out|fc1|fc2)" });
         peft.Shake(0.1, seed: 5);
-        model.eval();
-        peft.SaveOnnx(folder["model.onnx"]);
-        peft.SaveOnnxAdapter(folder["a.onnx_adapter"]);
-        using var runtime = new OnnxRuntime(folder["model.onnx"], model);
-        foreach (var (ids, mask) in Batches())
-        {
-            var adapted = Values(model, ids, mask);
-            runtime.Run(ids, mask, folder["a.onnx_adapter"]).ShouldBeNear(adapted, mask);
-            using (peft.WithoutAdapters())
-            {
-                var original = Values(model, ids, mask);
-                original.Largest(adapted, mask).ShouldBeGreaterThan(0.05, "the adapter must show");
-                runtime.Run(ids, mask, adapter: null).ShouldBeNear(original, mask);
-            }
-        }
+        ShouldComputeTheSame(peft, model);
     }
 
     [Theory, MemberData(nameof(Decoders))]
@@ -94,9 +81,11 @@ public sealed class OnnxTests : IDisposable
         using var pooled = SequenceClassifier.FromConfig(config, seed: 2, new() { Pooling = Pooling.Mean });
         using var tagger = TokenClassifier.FromConfig(config, seed: 3);
         using var answerer = QuestionAnswerer.FromConfig(config, seed: 4);
-        foreach (var model in new PretrainedModel[] { features, classifier, pooled, tagger, answerer })
+        using var masked = MaskedLM.FromConfig(config, seed: 5);
+        using var untied = MaskedLM.FromConfig(config.With("tie_word_embeddings", false), seed: 6);
+        foreach (var model in new PretrainedModel[] { features, classifier, pooled, tagger, answerer, masked, untied })
         {
-            using var peft = model.ApplyAdapter(new LoraOptions { Rank = 3, TargetModules = ".*(query|q_lin|lin1|intermediate.dense)" });
+            using var peft = model.ApplyAdapter(new LoraOptions { Rank = 3, TargetModules = ".*(query|q_lin|lin1|intermediate.dense|transform.dense|vocab_transform|lm_head.dense|qa_outputs)" });
             peft.Shake(0.1, seed: 5);
             model.eval();
             peft.SaveOnnx(folder["model.onnx"]);
@@ -116,6 +105,7 @@ public sealed class OnnxTests : IDisposable
     [Theory]
     [InlineData("gemma", """{"head_dim": 16}""", "norm")]
     [InlineData("llama", """{"tie_word_embeddings": true}""", "lm_head")]
+    [InlineData("llama", """{"tie_word_embeddings": true}""", "embed_tokens")]
     [InlineData("llama", "{}", "embed_tokens")]
     [InlineData("gpt2", """{"n_embd": 64, "n_head": 4, "n_layer": 2, "n_positions": 128}""", "c_fc")]
     [InlineData("gpt2", """{"n_embd": 64, "n_head": 4, "n_layer": 2, "n_positions": 128}""", "ln_f")]
@@ -131,6 +121,90 @@ public sealed class OnnxTests : IDisposable
         var (ids, mask) = Batches().First();
         runtime.Run(ids, mask, folder["a.onnx_adapter"]).ShouldBeNear(Values(model, ids, mask), mask);
         using (peft.WithoutAdapters()) runtime.Run(ids, mask, null).ShouldBeNear(Values(model, ids, mask), mask);
+    }
+
+    [Theory]
+    [InlineData("LoRA")]
+    [InlineData("whole")]
+    public void Tied_weights_that_are_adapted_together_are_inputs_of_both_modules(string kind)
+    {
+        using var model = CausalLM.FromConfig(Config("llama", """{"tie_word_embeddings": true}"""), seed: 3);
+        using var peft = model.ApplyAdapter(kind == "LoRA" ? new LoraOptions { Rank = 3, EnsureWeightTying = true, TargetModules = ModuleSelector.Create(["embed_tokens", "lm_head", "q_proj"]) } : new LoraOptions { Rank = 3, EnsureWeightTying = true, ModulesToSave = ["embed_tokens"] });
+        peft.Shake(0.1, seed: 5);
+        ShouldComputeTheSame(peft, model);
+    }
+
+    [Theory, MemberData(nameof(Activations))]
+    public void Every_activation_is_the_same(string activation)
+    {
+        using var model = FeatureExtractor.FromConfig(Config("bert", "{}").With("hidden_act", activation), seed: 1);
+        model.eval();
+        model.SaveOnnx(folder["model.onnx"]);
+        using var runtime = new OnnxRuntime(folder["model.onnx"], model);
+        var (ids, mask) = Batches().First();
+        runtime.Run(ids, mask, null).ShouldBeNear(Values(model, ids, mask), mask);
+    }
+
+    public static TheoryData<string> Activations => new("silu", "relu", "relu2", "relu6", "leaky_relu", "linear", "tanh", "sigmoid", "mish", "hardswish", "laplace", "sqrtsoftplus", "quick_gelu", "gelu", "gelu_new", "gelu_10");
+
+    [Theory]
+    [InlineData("llama", """{"max_position_embeddings": 8, "rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}""")]
+    [InlineData("llama", """{"max_position_embeddings": 4, "rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}""")]
+    [InlineData("phi3", """{"pad_token_id": 0, "original_max_position_embeddings": 6, "rope_scaling": {"type": "longrope", "short_factor": [1, 1.5, 1, 1, 2, 1, 1, 1], "long_factor": [4, 4, 4, 5, 6, 7, 8, 9]}}""")]
+    [InlineData("phi3", """{"pad_token_id": 0, "original_max_position_embeddings": 3, "rope_scaling": {"type": "longrope", "short_factor": [1, 1.5, 1, 1, 2, 1, 1, 1], "long_factor": [4, 4, 4, 5, 6, 7, 8, 9]}}""")]
+    public void Rotary_frequencies_follow_the_length_of_the_text(string type, string fields)
+    {
+        using var model = CausalLM.FromConfig(Config(type, fields), seed: 3);
+        model.eval();
+        model.SaveOnnx(folder["model.onnx"]);
+        using var runtime = new OnnxRuntime(folder["model.onnx"], model);
+        foreach (var (ids, mask) in Batches()) runtime.Run(ids, mask, null).ShouldBeNear(Values(model, ids, mask), mask);
+    }
+
+    // Rounding to 11 bits some 20 times a layer, of values as large as the largest logit.
+    private static double HalfTolerance(PretrainedModel model, Tensor expected) => 20 * model.Spec.LayerCount * Math.Pow(2, -11) * expected.abs().max().item<float>();
+
+    [Theory]
+    [InlineData("llama", "{}")]
+    [InlineData("gemma2", """{"head_dim": 16, "query_pre_attn_scalar": 20, "sliding_window": 4}""")]
+    [InlineData("gpt2", """{"n_embd": 64, "n_head": 4, "n_layer": 2, "n_positions": 128}""")]
+    [InlineData("bert", """{"type_vocab_size": 2}""")]
+    public void Float16_computes_the_same_up_to_its_precision(string type, string fields)
+    {
+        using PretrainedModel model = type == "bert" ? MaskedLM.FromConfig(Config(type, fields), seed: 3) : CausalLM.FromConfig(Config(type, fields), seed: 3);
+        using var peft = model.ApplyAdapter(new LoraOptions { Rank = 3, Alpha = 6, TargetModules = ModuleSelector.AllLinear });
+        peft.Shake(0.1, seed: 5);
+        model.eval();
+        var half = new ExportOptions { Dtype = ScalarType.Float16 };
+        peft.SaveOnnx(folder["single.onnx"]);
+        peft.SaveOnnx(folder["model.onnx"], options: half);
+        peft.SaveOnnxAdapter(folder["a.onnx_adapter"], options: half);
+        ((double)new FileInfo(folder["model.onnx"]).Length / new FileInfo(folder["single.onnx"]).Length).ShouldBeLessThan(0.7);
+        using var runtime = new OnnxRuntime(folder["model.onnx"], model);
+        runtime.Type.ShouldBe(Microsoft.ML.OnnxRuntime.Tensors.TensorElementType.Float16);
+        foreach (var (ids, mask) in Batches())
+        {
+            var adapted = Values(model, ids, mask);
+            runtime.Run(ids, mask, folder["a.onnx_adapter"]).Largest(adapted, mask).ShouldBeLessThan(HalfTolerance(model, adapted));
+            using (peft.WithoutAdapters())
+            {
+                var original = Values(model, ids, mask);
+                original.Largest(adapted, mask).ShouldBeGreaterThan(HalfTolerance(model, adapted), "the adapter must show");
+                runtime.Run(ids, mask, null).Largest(original, mask).ShouldBeLessThan(HalfTolerance(model, original));
+            }
+        }
+        if (model is not CausalLM) return;
+        var (all, real) = Batches().Last();
+        runtime.RunInSteps(all, real, [3, 1, 2]).Largest(runtime.Run(all, real, null), real).ShouldBeLessThan(HalfTolerance(model, Values(model, all, real)));
+    }
+
+    [Fact]
+    public void Weights_beyond_float16_are_refused()
+    {
+        using var model = CausalLM.FromConfig(Config("llama", "{}"), seed: 3);
+        using (no_grad()) model.Head.Weight.select(0, 0).fill_(7e4f);
+        Should.Throw<ExportException>(() => model.SaveOnnx(folder["m.onnx"], options: new() { Dtype = ScalarType.Float16 })).Message.ShouldContain("lm_head has values beyond");
+        folder.FileNames.ShouldBeEmpty();
     }
 
     [Fact]
@@ -164,6 +238,17 @@ public sealed class OnnxTests : IDisposable
     }
 
     [Fact]
+    public void Merged_adapters_are_not_exported_a_second_time()
+    {
+        using var model = CausalLM.FromPretrained(Stories);
+        using var peft = model.ApplyLora();
+        peft.Merge();
+        Should.Throw<ExportException>(() => peft.SaveOnnx(folder["m.onnx"])).Message.ShouldContain("would be applied twice");
+        peft.Unmerge();
+        peft.SaveOnnx(folder["m.onnx"]);
+    }
+
+    [Fact]
     public void Every_method_of_low_rank_updates_is_an_adapter_for_the_same_graph()
     {
         using var model = CausalLM.FromPretrained(Stories);
@@ -190,10 +275,9 @@ public sealed class OnnxTests : IDisposable
         using var peft = prefix.ApplyAdapter(new PrefixTuningOptions { VirtualTokens = 4 });
         Should.Throw<ExportException>(() => peft.SaveOnnx(folder["m.onnx"])).Message.ShouldContain("virtual tokens");
         Should.Throw<ExportException>(() => peft.SaveOnnxAdapter(folder["a.onnx_adapter"])).Message.ShouldContain("virtual tokens");
-        using var dynamic = CausalLM.FromConfig(Config("llama", """{"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}"""));
-        Should.Throw<ExportException>(() => dynamic.SaveOnnx(folder["m.onnx"])).Message.ShouldContain("depend on the length");
-        using var masked = MaskedLM.FromConfig(Config("bert", """{"type_vocab_size": 2}"""));
-        Should.Throw<ExportException>(() => masked.SaveOnnx(folder["m.onnx"])).Message.ShouldContain("MaskedLM is not exported");
+        using var pair = Seq2SeqLM.FromConfig(Config("t5", "{}"));
+        Should.Throw<ExportException>(() => pair.SaveOnnx(folder["m"], options: new() { Dtype = ScalarType.Float16 })).Message.ShouldContain("export it in float32");
+        Should.Throw<ArgumentOutOfRangeException>(() => pair.SaveOnnx(folder["m"], options: new() { Dtype = ScalarType.BFloat16 })).Message.ShouldContain("float32 or float16");
         folder.FileNames.ShouldBeEmpty();
     }
 
@@ -205,6 +289,25 @@ public sealed class OnnxTests : IDisposable
         yield return (ids, ones_like(ids));
         yield return (ids, tensor(new long[,] { { 1, 1, 1, 1, 0, 0 }, { 1, 1, 1, 1, 1, 1 } }));
         yield return (ids, tensor(new long[,] { { 0, 0, 1, 1, 1, 1 }, { 1, 1, 1, 1, 1, 1 } }));
+    }
+
+    private void ShouldComputeTheSame(PeftModel peft, PretrainedModel model)
+    {
+        model.eval();
+        peft.SaveOnnx(folder["model.onnx"]);
+        peft.SaveOnnxAdapter(folder["a.onnx_adapter"]);
+        using var runtime = new OnnxRuntime(folder["model.onnx"], model);
+        foreach (var (ids, mask) in Batches())
+        {
+            var adapted = Values(model, ids, mask);
+            runtime.Run(ids, mask, folder["a.onnx_adapter"]).ShouldBeNear(adapted, mask);
+            using (peft.WithoutAdapters())
+            {
+                var original = Values(model, ids, mask);
+                original.Largest(adapted, mask).ShouldBeGreaterThan(0.05, "the adapter must show");
+                runtime.Run(ids, mask, adapter: null).ShouldBeNear(original, mask);
+            }
+        }
     }
 
     private static Tensor Values(PretrainedModel model, Tensor ids, Tensor mask)

@@ -29,9 +29,16 @@ public sealed class RunningServer : IAsyncDisposable
 
     public ContinuousBatcher Batcher => app.Services.GetRequiredService<ContinuousBatcher>();
 
-    public static async Task<RunningServer> StartAsync(Story story, params string[] more)
+    public static Task<RunningServer> StartAsync(Story story, params string[] more) => StartAsync(story, _ => { }, more);
+
+    /// <summary>Starts a server whose options code changes.</summary>
+    public static async Task<RunningServer> StartAsync(Story story, Action<PeftOptions> configure, params string[] more)
     {
-        var app = ServerApp.Build(story.Settings(["--urls=http://127.0.0.1:0", "--Server:ApiKeys:0=key", "--Server:AdminKeys:0=admin", "--Server:RequestsPerMinute=100000", .. more]), builder => builder.Logging.ClearProviders());
+        var app = ServerApp.Build(story.Settings(["--urls=http://127.0.0.1:0", "--Server:ApiKeys:0=key", "--Server:AdminKeys:0=admin", "--Server:RequestsPerMinute=100000", .. more]), builder =>
+        {
+            builder.Logging.ClearProviders();
+            builder.Services.AddPeft(configure);
+        });
         await app.StartAsync();
         return new(app);
     }

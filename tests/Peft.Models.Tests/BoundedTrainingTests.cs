@@ -50,7 +50,7 @@ public sealed class BoundedTrainingTests
     [Fact]
     public void A_row_that_needs_more_than_the_bound_is_refused_with_what_it_took()
     {
-        using var model = Large();
+        using var model = Large(layers: 8);
         using var peft = model.ApplyLora(rank: 4, targets: ModuleSelector.AllLinear);
         var bound = InUse(peft) + 20 * Megabyte;   // less than the activations of a row of 2,048 tokens, more than what else changes
         var error = Should.Throw<NotEnoughMemoryException>(() => new Trainer(peft, Long(2, 2048), Options with { BatchSize = 2, MaxMemory = bound }).Train());
@@ -68,8 +68,8 @@ public sealed class BoundedTrainingTests
 
     private static TrainingOptions Options { get; } = new() { MaxSteps = 6, BatchSize = 32, LearningRate = 1e-4 };
 
-    private static CausalLM Large() => CausalLM.FromConfig(ModelConfig.Parse("""
-        {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 4, "intermediate_size": 256, "vocab_size": 64, "max_position_embeddings": 2048}
+    private static CausalLM Large(int layers = 4) => CausalLM.FromConfig(ModelConfig.Parse($$"""
+        {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": {{layers}}, "num_attention_heads": 4, "num_key_value_heads": 4, "intermediate_size": 256, "vocab_size": 64, "max_position_embeddings": 2048}
         """));
 
     private static TrainingDataset Long(int count, int length = 512) => TrainingDataset.From(count, rows =>

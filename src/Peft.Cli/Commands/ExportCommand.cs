@@ -1,4 +1,5 @@
 using Peft.Models;
+using static TorchSharp.torch;
 
 namespace Peft.Cli;
 
@@ -7,7 +8,7 @@ internal static class ExportCommand
 {
     private static readonly Dictionary<string, ExportTarget?> Formats = new()
     {
-        ["adapter"] = ExportTarget.HuggingFace,
+        ["adapter"] = null,
         ["lora"] = null,
         ["vllm"] = ExportTarget.Vllm,
         ["merged"] = null,
@@ -15,13 +16,14 @@ internal static class ExportCommand
         ["gguf_lora"] = ExportTarget.GgufAdapter,
         ["onnx"] = ExportTarget.OnnxAdapter,
         ["onnx_adapter"] = ExportTarget.OnnxAdapter,
+        ["genai"] = ExportTarget.OnnxAdapter,
     };
 
     public static Command Create(PeftTool tool)
     {
         var loaded = new LoadedModel();
         var output = new Option<string>("--output", "-o") { Description = "Folder of the exported files.", HelpName = "folder" };
-        var format = new Option<string>("--format") { Description = "adapter: as it is; lora: a plain LoRA for the unchanged base model; vllm: the same, checked for vLLM; merged: a model in Hugging Face's format; gguf and gguf_lora: a merged model and an adapter for llama.cpp; onnx and onnx_adapter: a graph with the adapter as input, and the adapter alone, for ONNX Runtime.", DefaultValueFactory = _ => "lora" }.AcceptOnly([.. Formats.Keys]);
+        var format = new Option<string>("--format") { Description = "adapter: as it is; lora: a plain LoRA for the unchanged base model; vllm: the same, checked for vLLM; merged: a model in Hugging Face's format; gguf and gguf_lora: a merged model and an adapter for llama.cpp; onnx and onnx_adapter: a graph with the adapter as input, and the adapter alone, for ONNX Runtime; genai: a folder for ONNX Runtime GenAI. These three are in float16 with --dtype float16.", DefaultValueFactory = _ => "lora" }.AcceptOnly([.. Formats.Keys]);
         var weights = new Option<string>("--weights") { Description = "Values of a GGUF model.", DefaultValueFactory = _ => "F16" }.AcceptOnly(Enum.GetNames<GgufWeights>());
         var maxRank = new Option<int?>("--max-rank") { Description = "The rank that vLLM is started with (--max-lora-rank).", HelpName = "int" };
         var check = new Option<bool>("--check") { Description = "Only say whether the target can take the adapter; ends with 1 if not." };
@@ -50,6 +52,8 @@ internal static class ExportCommand
 
     private static void Write(LoadedModel model, PeftModel peft, string folder, string format, GgufWeights weights)
     {
+        var (graph, adapter) = (Path.Combine(folder, "model.onnx"), Path.Combine(folder, "adapter.onnx_adapter"));
+        var options = new ExportOptions { Dtype = model.Model.Head.Storage.ComputeType == ScalarType.Float16 ? ScalarType.Float16 : ScalarType.Float32 };
         switch (format)
         {
             case "adapter":
@@ -66,15 +70,18 @@ internal static class ExportCommand
                 peft.SaveGguf(Path.Combine(folder, "adapter.gguf"));
                 break;
             case "onnx":
-                peft.SaveOnnx(Path.Combine(folder, "model.onnx"));
-                peft.SaveOnnxAdapter(Path.Combine(folder, "adapter.onnx_adapter"));
+                peft.SaveOnnx(graph, options: options);
+                peft.SaveOnnxAdapter(adapter, options: options);
                 break;
             case "onnx_adapter":
-                peft.SaveOnnxAdapter(Path.Combine(folder, "adapter.onnx_adapter"));
+                peft.SaveOnnxAdapter(adapter, options: options);
+                break;
+            case "genai":
+                peft.SaveOnnxGenAI(folder, model.Tokenizer, options);
                 break;
             default:
                 peft.MergeAndUnload(safe: true);
-                model.Model.SavePretrained(folder);
+                model.Pretrained.SavePretrained(folder);
                 model.Tokenizer.Save(folder);
                 break;
         }

@@ -52,7 +52,7 @@ internal static class InfoCommand
 
     private static IReadOnlyList<LayerUpdate> Updates(string folder, string baseModel, LoadOptions load)
     {
-        using var model = CausalLM.FromPretrained(baseModel, load);
+        using var model = ModelTask.Of(null, folder, baseModel).Load(baseModel, load);
         using var peft = model.ApplyAdapter(folder);
         return peft.Updates(singularValues: true);
     }

@@ -21,7 +21,7 @@ internal static class MergeCommand
             peft.MergeAndUnload(safe: true, dequantize: context.Get(dequantize));
             foreach (var error in peft.MergeErrors.Where(error => error.Relative > MergeError.Bound))
                 context.Note($"warning: merging into the quantized weight {error.Path} rounded {Show.Percent(error.Relative)} of the adapter's change: --dequantize keeps all of it.");
-            model.Model.SavePretrained(folder, context.Get(shard));
+            model.Pretrained.SavePretrained(folder, context.Get(shard));
             model.Tokenizer.Save(folder);
             OutputFolder.Report(context, folder, new { Merged = names });
         });

@@ -6,16 +6,17 @@ namespace Peft.Cli;
 internal static class DataFiles
 {
     /// <summary>Rows for language modelling: blocks of a text file, or whatever <c>sft</c> reads.</summary>
-    public static TrainingDataset Language(DataSource source, Tokenizer tokenizer, int blockSize, int maxLength, ILogger logger)
-        => source.Rows is null ? TextDataset.FromFile(source.Path, tokenizer, blockSize) : Supervised(source, tokenizer, maxLength, logger);
+    public static TrainingDataset Language(DataSource source, Tokenizer tokenizer, int blockSize, int maxLength, ILogger logger, TokenCache? cache = null)
+        => source.Rows is not null ? Supervised(source, tokenizer, maxLength, logger, cache)
+            : cache is null ? TextDataset.FromFile(source.Path, tokenizer, blockSize) : throw new ToolException($"--token-cache keeps rows, but {source.Path} is cut into blocks: leave it out.");
 
     /// <summary>Rows of <c>text</c>, <c>prompt</c> and <c>completion</c>, or <c>messages</c>; the lines of a text file.</summary>
-    public static TrainingDataset Supervised(DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger)
-        => SftDataset.From(Require(source, ["text"], ["prompt", "completion"], ["messages"], ["conversations"]), tokenizer, new() { MaxLength = maxLength }, logger);
+    public static TrainingDataset Supervised(DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger, TokenCache? cache)
+        => SftDataset.From(Require(source, ["text"], ["prompt", "completion"], ["messages"], ["conversations"]), tokenizer, new() { MaxLength = maxLength }, logger, cache);
 
     /// <summary>Pairs: <c>chosen</c> and <c>rejected</c>, with or without <c>prompt</c>.</summary>
-    public static TrainingDataset Preferences(DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger)
-        => PreferenceDataset.From(Require(source, ["chosen", "rejected"]), tokenizer, new() { MaxLength = maxLength }, logger);
+    public static TrainingDataset Preferences(DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger, TokenCache? cache)
+        => PreferenceDataset.From(Require(source, ["chosen", "rejected"]), tokenizer, new() { MaxLength = maxLength }, logger, cache);
 
     /// <summary>Pairs for a reward model.</summary>
     public static TrainingDataset Rewards(DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger)
@@ -25,7 +26,12 @@ internal static class DataFiles
     public static PromptDataset Prompts(DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger)
         => PromptDataset.From(Require(source, ["prompt"]), tokenizer, new() { MaxLength = maxLength }, logger);
 
-    private static Dataset Require(DataSource source, params string[][] forms)
+    /// <summary>Maximum number of tokens of a text that is classified as a whole.</summary>
+    public static int Limit(int maxLength, Tokenizer tokenizer) => Math.Min(maxLength, tokenizer.MaxLength ?? maxLength);
+
+    /// <summary>The rows, with the columns of one of the forms.</summary>
+    /// <exception cref="ToolException">They have other columns.</exception>
+    public static Dataset Require(DataSource source, params string[][] forms)
     {
         var rows = source.Rows ?? Dataset.Load(source.Path);
         var columns = rows.Columns;

@@ -2,7 +2,7 @@ using Peft.Models;
 
 namespace Peft.Cli;
 
-/// <summary>A language model with any number of adapters, as commands that use it open it.</summary>
+/// <summary>A model with any number of adapters, as commands that use it open it.</summary>
 internal sealed class LoadedModel : IDisposable
 {
     private readonly ModelFlags flags = new();
@@ -11,8 +11,15 @@ internal sealed class LoadedModel : IDisposable
     /// <summary>The options.</summary>
     public IEnumerable<Option> All => [.. flags.All, adapters];
 
+    /// <summary>What the model answers.</summary>
+    public ModelTask Task { get; private set; } = null!;
+
     /// <summary>The model.</summary>
-    public CausalLM Model { get; private set; } = null!;
+    public PretrainedModel Pretrained { get; private set; } = null!;
+
+    /// <summary>The model, if it continues texts.</summary>
+    /// <exception cref="ToolException">It has another task.</exception>
+    public CausalLM Model => Pretrained as CausalLM ?? throw new ToolException($"This command needs a model that continues texts, but the task of this one is {Task.Name}: peft predict, eval and merge take it.");
 
     /// <summary>Its tokenizer.</summary>
     public Tokenizer Tokenizer { get; private set; } = null!;
@@ -22,18 +29,19 @@ internal sealed class LoadedModel : IDisposable
 
     /// <summary>Loads what the command line names.</summary>
     /// <exception cref="ToolException">It names neither a model nor an adapter.</exception>
-    public LoadedModel Open(ToolContext context, bool trainable = false, Option<string>? template = null)
+    public LoadedModel Open(ToolContext context, bool trainable = false, Option<string>? template = null, Option<string>? task = null)
     {
         var named = (context.Get(adapters) ?? []).Select(Named).ToList();
         var load = flags.Load(context);
         if (context.Get(flags.Model) is null && named.Count == 0) throw new ToolException("Which model? Name it by --model (a folder, or an id on the hub), or an adapter by --adapter.");
         var name = context.Get(flags.Model) ?? BaseOf(named[0].Source, load);
-        Model = CausalLM.FromPretrained(name, load);
+        Task = ModelTask.Of(task is null ? null : context.Get(task), named.Count > 0 ? Folder(named[0].Source, load) : null, name);
+        Pretrained = Task.Load(name, load);
         Tokenizer = Tokenizers.Load(context, name, load, template);
         foreach (var (adapter, source) in named)
         {
             var folder = Folder(source, load);
-            if (Peft is null) Peft = Model.ApplyAdapter(folder, adapter, trainable, new TextLogger(context));
+            if (Peft is null) Peft = Pretrained.ApplyAdapter(folder, adapter, trainable, new TextLogger(context));
             else Peft.LoadAdapter(folder, adapter, trainable, new TextLogger(context));
         }
         Peft?.Activate(named[0].Name);
@@ -63,7 +71,7 @@ internal sealed class LoadedModel : IDisposable
     public void Dispose()
     {
         Peft?.Dispose();
-        Model?.Dispose();
+        Pretrained?.Dispose();
     }
 
     // NAME=FOLDER, or a folder whose last part is the name; a single adapter without a name is the default one.

@@ -12,7 +12,7 @@ internal sealed class GrpoTask() : ObjectiveTask<GrpoOptions>("grpo", "Group rel
 
     protected override IEnumerable<Option> Further => [rewards, length, generations, temperature];
 
-    public override TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger) => DataFiles.Prompts(source, tokenizer, maxLength, logger);
+    public override TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger, IReadOnlyList<string>? labels) => DataFiles.Prompts(source, tokenizer, maxLength, logger);
 
     public override Objective Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, TrainingDataset? evaluation, ILogger logger)
         => new GrpoObjective(model, new()

@@ -6,9 +6,9 @@ namespace Peft.Cli;
 /// <summary>A reward model.</summary>
 internal sealed class RewardTask() : ObjectiveTask<RewardOptions>("reward", "Trains a reward model on rows of chosen and rejected: a classifier with one label, for `peft grpo --reward model:FOLDER`.")
 {
-    public override PretrainedModel Load(string model, LoadOptions options) => SequenceClassifier.FromPretrained(model, options with { LabelCount = 1 });
+    public override PretrainedModel Load(ToolContext context, string model, LoadOptions options) => SequenceClassifier.FromPretrained(model, options with { LabelCount = 1 });
 
-    public override TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger) => DataFiles.Rewards(source, tokenizer, maxLength, logger);
+    public override TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger, IReadOnlyList<string>? labels) => DataFiles.Rewards(source, tokenizer, maxLength, logger);
 
     public override Objective Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, TrainingDataset? evaluation, ILogger logger) => new RewardObjective(model, SettingsOf(context));
 }

@@ -1,13 +1,21 @@
 using Microsoft.Extensions.Logging;
+using Peft.Models;
 
 namespace Peft.Cli;
 
-/// <summary>Language modelling.</summary>
-internal sealed class TrainTask() : TrainingTask("train", "Trains an adapter of a language model: on a text file, or on rows of text, of prompt and completion, or of messages.")
+/// <summary>Language modelling, or classification of texts or of words.</summary>
+internal sealed class TrainTask() : TrainingTask("train", "Trains an adapter of a language model: on a text file, or on rows of text, of prompt and completion, or of messages; or of a classifier (--task): on rows of text and label, or of tokens and tags.")
 {
-    private readonly Option<int> blockSize = new("--block-size") { Description = "Tokens of a block of a text file.", HelpName = "int", DefaultValueFactory = _ => 256 };
+    private readonly TaskFlags flags = new();
+    private readonly Option<string> pooling = new Option<string>("--pooling") { Description = "What a classifier of texts reads: the first token, the mean, or the last token." }.AcceptOnly("cls", "mean", "last");
 
-    public override IEnumerable<Option> Options => [blockSize];
+    public override IEnumerable<Option> Options => [.. flags.All, pooling];
 
-    public override TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger) => DataFiles.Language(source, tokenizer, context.Get(blockSize), maxLength, logger);
+    public override PretrainedModel Load(ToolContext context, string model, LoadOptions options)
+        => Task(context).Load(model, context.Get(pooling) is { } read ? options with { Pooling = Enum.Parse<Pooling>(read, ignoreCase: true) } : options);
+
+    public override TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger, IReadOnlyList<string>? labels)
+        => Task(context).Open(context, flags, source, tokenizer, maxLength, logger, labels);
+
+    private ModelTask Task(ToolContext context) => ModelTask.Of(context.Get(flags.Task), context.Get(Adapter), context.Get(Model.Model));
 }

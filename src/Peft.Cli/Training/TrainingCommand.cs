@@ -10,9 +10,8 @@ internal static class TrainingCommand
 
     public static Command Create(PeftTool tool, TrainingTask task)
     {
-        var (model, method, run) = (new ModelFlags(), new MethodFlags(), new RunFlags());
+        var (model, from, method, run) = (task.Model, task.Adapter, new MethodFlags(), new RunFlags());
         var data = new DataFlags();
-        var from = new Option<string>("--adapter", "-a") { Description = "Go on training this adapter instead of a new one.", HelpName = "folder" };
         var template = new Option<string>("--chat-template") { Description = "A Jinja file, for tokenizers without a chat template.", HelpName = "file" };
         return tool.Command(task.Name, task.Description, [.. model.All, .. data.All, template, from, .. method.All, .. run.All, .. task.Options], context =>
         {
@@ -24,11 +23,12 @@ internal static class TrainingCommand
             var output = context.Get(run.Output)!;
 
             var load = model.Load(context);
-            using var pretrained = task.Load(name, load);
             var tokenizer = Tokenizers.Load(context, name, load, template);
             var length = data.MaxLength(context);
-            var training = task.Open(context, rows, tokenizer, length, logger);
-            var testing = tests is null ? null : task.Open(context, tests, tokenizer, length, logger);
+            var training = task.Open(context, rows, tokenizer, length, logger, context.Get(from) is { } trained ? TaskDescription.Read(trained)?.Labels : null);
+            var labels = (training as ClassificationDataset)?.Labels ?? (training as TaggingDataset)?.Labels;
+            var testing = tests is null ? null : task.Open(context, tests, tokenizer, length, logger, labels);
+            using var pretrained = task.Load(context, name, load with { Id2Label = labels, Problem = labels?.Problem });
             using var peft = adapter is not null ? pretrained.ApplyAdapter(adapter) : pretrained.ApplyAdapter(context.Get(from)!, trainable: true, logger: logger);
             context.Note($"{peft.Find(PeftModel.DefaultName).Options.PeftType}: {peft.CountParameters()}");
 
@@ -36,7 +36,13 @@ internal static class TrainingCommand
             {
                 Log = Path.Combine(output, RunRecord.FileName),
                 Prompts = context.Get(run.Sample) ?? [],
-                Complete = pretrained is LanguageModel language ? prompt => language.Generate(prompt, tokenizer, new() { MaxNewTokens = SampleLength, Seed = options.Seed }, context.Cancel) : null,
+                Complete = pretrained switch
+                {
+                    LanguageModel language => prompt => language.Generate(prompt, tokenizer, new() { MaxNewTokens = SampleLength, Seed = options.Seed }, context.Cancel),
+                    SequenceClassifier classifier when labels is { Problem: not ProblemType.Regression } => prompt => $"{classifier.Classify(prompt, tokenizer)}",
+                    TokenClassifier tagger => prompt => string.Join(", ", tagger.Tag(prompt, tokenizer).Entities.Select(entity => $"{entity.Text}: {entity.Type}")),
+                    _ => null,
+                },
             };
             var trainer = new Trainer(peft, training, options)
             {

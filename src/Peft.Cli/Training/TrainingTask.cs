@@ -14,14 +14,26 @@ internal abstract class TrainingTask(string name, string description)
     /// <summary>What the command does.</summary>
     public string Description => description;
 
+    /// <summary>The model.</summary>
+    public ModelFlags Model { get; } = new();
+
+    /// <summary>The adapter that is trained further.</summary>
+    public Option<string> Adapter { get; } = new("--adapter", "-a") { Description = "Go on training this adapter instead of a new one.", HelpName = "folder" };
+
     /// <summary>Options of this command alone.</summary>
     public abstract IEnumerable<Option> Options { get; }
 
     /// <summary>Loads the model.</summary>
-    public virtual PretrainedModel Load(string model, LoadOptions options) => CausalLM.FromPretrained(model, options);
+    public virtual PretrainedModel Load(ToolContext context, string model, LoadOptions options) => CausalLM.FromPretrained(model, options);
 
     /// <summary>Opens rows.</summary>
-    public abstract TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger);
+    /// <param name="context">The call.</param>
+    /// <param name="source">The rows.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="maxLength">Maximum number of tokens of a row.</param>
+    /// <param name="logger">Receives warnings.</param>
+    /// <param name="labels">The classes of a classifier in the order of its outputs; null for those of the rows.</param>
+    public abstract TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger, IReadOnlyList<string>? labels);
 
     /// <summary>What is minimized; null for the model's own loss.</summary>
     public virtual Objective? Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, TrainingDataset? evaluation, ILogger logger) => null;

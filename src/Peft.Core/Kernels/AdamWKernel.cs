@@ -39,7 +39,7 @@ internal static unsafe class AdamWKernel
         GC.KeepAlive(square);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static void Step(float* values, float* gradients, float* mean, float* square, int count, Settings settings)
     {
         var (rest1, beta2, rest2, root, epsilon, keep, rate) = settings;

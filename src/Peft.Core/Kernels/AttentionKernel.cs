@@ -143,7 +143,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
     private void Drop(float* values, int head, int first, int low, int seen) => shape.Dropout?.Apply(values, span, group * HeadsPerGroup + head, first, low, seen);
 
     // Replaces scores [keys, queries] by exp(score − maximum of the query), and computes their sums.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static void Exponentiate(float* scores, int keys, float* maxima, float* sums)
     {
         var (left, right) = (Vector256.Load(scores), Vector256.Load(scores + 8));
@@ -170,7 +170,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
     }
 
     // From scores s and dL/dp, [keys, queries]: p = exp(s − maximum)/sum, then dL/ds = p·(dL/dp − Σ p·dL/dp).
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static void Slope(float* weights, float* slopes, int keys, float* maxima, float* inverses)
     {
         Vector256<float> left = Vector256.Load(maxima), right = Vector256.Load(maxima + 8);
@@ -232,7 +232,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         for (var d = 0; d < size; d++) to[d] += scratch[d];
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static void Rotate(float* from, float* cosine, float* firstSine, float* secondSine, float* to, int half, float scale)
     {
         var d = 0;

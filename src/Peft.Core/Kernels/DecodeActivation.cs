@@ -67,7 +67,7 @@ internal static unsafe class DecodeActivation
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static void Run<T>(float* x, float* up, int count) where T : struct, IFunction
     {
         for (var i = 0; i < count; i += 8)

@@ -118,7 +118,7 @@ internal static unsafe class DecodeAttention
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static void Score(float* query, float* keys, int count, int size, float* scores)
     {
         for (var j = 0; j < count; j++, keys += size)
@@ -129,7 +129,7 @@ internal static unsafe class DecodeAttention
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static float Exponentiate(float* scores, int count)
     {
         var most = Vector256.Load(scores);
@@ -146,7 +146,7 @@ internal static unsafe class DecodeAttention
         return Vector256.Sum(sums);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static void Mix(float* weights, float* values, int count, int size, float scale, float* output)
     {
         for (var d = 0; d < size; d += 8)

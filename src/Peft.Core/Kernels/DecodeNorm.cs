@@ -44,7 +44,7 @@ internal sealed unsafe class DecodeNorm
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private void Center(float* x, float* y)
     {
         float* w = (float*)weight, b = (float*)bias;

@@ -41,7 +41,7 @@ internal static unsafe class DecodeProduct
     /// <param name="inputs">Length of the input.</param>
     /// <param name="outputs">Number of outputs.</param>
     // One row at a time: processors fetch a single stream from memory faster than several. Four sums hide the latency of the additions.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     public static void Multiply(float* x, float* w, float* b, float* y, int inputs, int outputs)
     {
         for (var row = 0; row < outputs; row++, w += inputs)

@@ -31,7 +31,7 @@ internal static unsafe class DynamicCodeEncoder
         return (codes, scales);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static float Encode(float* values, int count, float* middles, byte* codes)
     {
         var largest = LargestMagnitude.Of(values, count);

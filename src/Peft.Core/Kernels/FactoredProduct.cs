@@ -7,114 +7,111 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// x·(W + s·B·A)ᵀ + b for a frozen matrix W and trainable low-rank factors B and A, as one node of the autograd graph. Summing small matrices
-/// costs less than thin products. The sum is recomputed in the backward pass, so that only x is stored. On the CPU in float32.
+/// x·(W + s·B·A)ᵀ + b for a frozen matrix W and trainable low-rank factors B and A. Summing small matrices costs less than thin products. The sum is
+/// recomputed in the backward pass, so that nothing is kept.
 /// </summary>
-internal sealed unsafe class FactoredProduct : autograd.SingleTensorFunction<FactoredProduct>
+internal sealed unsafe class FactoredProduct : NodeProduct
 {
     private const long Small = 1 << 16;   // maximum number of elements of the matrix, so that it fits into the cache
 
-    private sealed record Job(int Inputs, int Outputs, int Rank, float Scale, bool InputRequiresGrad, bool HasBias);
+    private readonly Tensor weight;
+    private readonly Tensor? bias;
+    private readonly int inputs, outputs, rank;
+    private readonly float scale;
 
-    public override string Name => nameof(FactoredProduct);
+    private FactoredProduct(Tensor weight, Tensor? bias, Tensor a, Tensor b, double scale)
+    {
+        (this.weight, this.bias, this.scale) = (weight.contiguous(), bias?.contiguous(), (float)scale);
+        (inputs, outputs, rank) = ((int)weight.size(1), (int)weight.size(0), (int)a.size(0));
+        Trained = [a.contiguous(), b.contiguous()];
+    }
 
-    /// <summary>True if the kernel supports such a product.</summary>
-    /// <param name="input"><c>[…, in]</c></param>
+    public override Tensor[] Trained { get; }
+
+    /// <summary>The product; null if the kernels do not support it.</summary>
     /// <param name="weight">W <c>[out, in]</c>, with any strides.</param>
     /// <param name="bias">b <c>[out]</c>, or null.</param>
     /// <param name="a">A <c>[rank, in]</c></param>
     /// <param name="b">B <c>[out, rank]</c></param>
-    public static bool Supports(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b)
-        => TensorMemory.RequiresGrad(input, a, b) && !weight.requires_grad && bias?.requires_grad != true && weight.numel() <= Small
-           && weight.size(0) >= SmallProduct.MinColumns && weight.size(1) >= SmallProduct.MinColumns && TensorMemory.Supports(input, weight, bias ?? weight, a, b);
+    /// <param name="scale">s</param>
+    public static FactoredProduct? Of(Tensor weight, Tensor? bias, Tensor a, Tensor b, double scale)
+        => !weight.requires_grad && bias?.requires_grad != true && weight.numel() <= Small
+           && weight.size(0) >= SmallProduct.MinColumns && weight.size(1) >= SmallProduct.MinColumns && TensorMemory.Supports(weight, bias ?? weight, a, b)
+            ? new(weight, bias, a, b, scale) : null;
 
-    /// <returns><c>[…, out]</c></returns>
-    public static Tensor Run(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, double scale)
+    public override (Tensor Output, Tensor[] Kept) Multiply(Tensor x)
     {
-        using var scope = NewDisposeScope();
-        var job = new Job((int)weight.size(1), (int)weight.size(0), (int)a.size(0), (float)scale, input.requires_grad, bias is not null);
-        var w = weight.contiguous();
-        return apply(input.contiguous(), w, bias?.contiguous() ?? w, a.contiguous(), b.contiguous(), job).MoveToOuterDisposeScope();
-    }
-
-    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
-    {
-        var (x, w, bias, a, b, job) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2], (Tensor)vars[3], (Tensor)vars[4], (Job)vars[5]);
-        ctx.save_data(nameof(Job), job);
-        ctx.save_for_backward([x, w, a, b]);
         var shape = x.shape;
-        shape[^1] = job.Outputs;
+        shape[^1] = outputs;
         var output = empty(shape, ScalarType.Float32);
-        var rows = (int)(x.numel() / job.Inputs);
-        using var sum = new Scratch(job.Inputs * job.Outputs);
-        using var turned = new Scratch(job.Inputs * job.Outputs);
-        fixed (float* xs = x.Floats(), ws = w.Floats(), bs = bias.Floats(), af = a.Floats(), bf = b.Floats(), ys = output.Floats())
+        var rows = (int)(x.numel() / inputs);
+        using var sum = new Scratch(inputs * outputs);
+        using var turned = new Scratch(inputs * outputs);
+        fixed (float* xs = x.Floats(), ws = weight.Floats(), bs = bias is null ? [] : bias.Floats(), af = Trained[0].Floats(), bf = Trained[1].Floats(), ys = output.Floats())
         {
-            AddUp(ws, af, bf, job, sum.Memory);
-            Transpose(sum.Memory, job.Outputs, job.Inputs, turned.Memory);
-            var (xp, yp, wp, bp) = ((nint)xs, (nint)ys, (nint)turned.Memory, job.HasBias ? (nint)bs : 0);
+            AddUp(ws, af, bf, sum.Memory);
+            Transpose(sum.Memory, outputs, inputs, turned.Memory);
+            var (xp, yp, wp, bp) = ((nint)xs, (nint)ys, (nint)turned.Memory, (nint)bs);
             TensorMemory.InShares(rows, (_, start, count) =>
             {
-                var to = (float*)yp + (nint)start * job.Outputs;
-                SmallProduct.Run((float*)xp + (nint)start * job.Inputs, job.Inputs, 1, (float*)wp, to, count, job.Inputs, job.Outputs);
-                if (bp != 0) AddRow(to, (float*)bp, count, job.Outputs);
+                var to = (float*)yp + (nint)start * outputs;
+                SmallProduct.Run((float*)xp + (nint)start * inputs, inputs, 1, (float*)wp, to, count, inputs, outputs);
+                if (bp != 0) AddRow(to, (float*)bp, count, outputs);
             });
         }
-        return output;
+        return (output, [weight]);
     }
 
-    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    public override Tensor?[] Differentiate(Tensor? x, ReadOnlySpan<Tensor> saved, Tensor gradient, bool inputRequiresGrad, ref Tensor? ofInput)
     {
-        using var scope = NewDisposeScope();
-        var saved = ctx.get_saved_variables();
-        var (x, w, a, b) = (saved[0], saved[1], saved[2], saved[3]);
-        var job = (Job)ctx.get_data(nameof(Job));
-        var gradient = grad_output.contiguous();
-        var xGradient = job.InputRequiresGrad ? empty_like(x) : null;
+        var (a, b, w) = (saved[0], saved[1], saved[2]);
+        var adds = ofInput is not null && inputs % SmallProduct.MinColumns == 0;
+        var own = !inputRequiresGrad ? null : adds ? ofInput! : empty_like(x!);
         var (aGradient, bGradient) = (empty_like(a), empty_like(b));
-        var rows = (int)(x.numel() / job.Inputs);
-        var size = job.Inputs * job.Outputs;
+        var rows = (int)(x!.numel() / inputs);
+        var size = inputs * outputs;
         using var sum = new Scratch(size);
         using var slopes = new Scratch(size * get_num_threads());   // dL/dW of each thread's rows
         fixed (float* xs = x.Floats(), ws = w.Floats(), af = a.Floats(), bf = b.Floats(), gs = gradient.Floats(), ga = aGradient.Floats(), gb = bGradient.Floats(),
-               gx = xGradient is null ? [] : xGradient.Floats())
+               gx = own is null ? [] : own.Floats())
         {
-            if (job.InputRequiresGrad) AddUp(ws, af, bf, job, sum.Memory);
+            if (inputRequiresGrad) AddUp(ws, af, bf, sum.Memory);
             var (xp, gp, gxp, wp, sp) = ((nint)xs, (nint)gs, (nint)gx, (nint)sum.Memory, (nint)slopes.Memory);
             var shares = TensorMemory.InShares(rows, (share, start, count) =>
             {
-                float* from = (float*)xp + (nint)start * job.Inputs, g = (float*)gp + (nint)start * job.Outputs;
-                if (job.InputRequiresGrad) SmallProduct.Run(g, job.Outputs, 1, (float*)wp, (float*)gxp + (nint)start * job.Inputs, count, job.Outputs, job.Inputs);
-                SmallProduct.Run(g, 1, job.Outputs, from, (float*)sp + (nint)share * size, job.Outputs, count, job.Inputs);
+                float* from = (float*)xp + (nint)start * inputs, g = (float*)gp + (nint)start * outputs;
+                if (inputRequiresGrad) SmallProduct.Run(g, outputs, 1, (float*)wp, inputs, (float*)gxp + (nint)start * inputs, inputs, count, outputs, inputs, adds);
+                SmallProduct.Run(g, 1, outputs, from, (float*)sp + (nint)share * size, outputs, count, inputs);
             });
             for (var share = 1; share < shares; share++) AddRow(slopes.Memory, slopes.Memory + (nint)share * size, 1, size);
             // dL/dA = s·Bᵀ·dL/dW and dL/dB = s·dL/dW·Aᵀ.
-            SmallProduct.Run(bf, 1, job.Rank, slopes.Memory, ga, job.Rank, job.Outputs, job.Inputs);
-            Scale(ga, job.Rank * job.Inputs, job.Scale);
-            for (var row = 0; row < job.Outputs; row++)
-                for (var r = 0; r < job.Rank; r++) gb[row * job.Rank + r] = job.Scale * Dot(slopes.Memory + (nint)row * job.Inputs, af + (nint)r * job.Inputs, job.Inputs);
+            SmallProduct.Run(bf, 1, rank, slopes.Memory, ga, rank, outputs, inputs);
+            Scale(ga, rank * inputs, scale);
+            for (var row = 0; row < outputs; row++)
+                for (var r = 0; r < rank; r++) gb[row * rank + r] = scale * Dot(slopes.Memory + (nint)row * inputs, af + (nint)r * inputs, inputs);
         }
-        return BackwardResult.Give(xGradient, null, null, aGradient, bGradient, null);
+        if (!adds && own is not null) ofInput = ofInput is null ? own : ofInput.add_(own, One);
+        return [aGradient, bGradient];
     }
 
     // W + s·B·A, row by row.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddUp(float* w, float* a, float* b, Job job, float* to)
+    [MethodImpl(JitOptions.Loop)]
+    private void AddUp(float* w, float* a, float* b, float* to)
     {
-        var inputs = job.Inputs;
-        for (var row = 0; row < job.Outputs; row++, w += inputs, to += inputs, b += job.Rank)
+        var (inputs, rank, scale) = (this.inputs, this.rank, this.scale);
+        for (var row = 0; row < outputs; row++, w += inputs, to += inputs, b += rank)
         {
             var d = 0;
             for (; d + 8 <= inputs; d += 8)
             {
                 var sum = Vector256.Load(w + d);
-                for (var r = 0; r < job.Rank; r++) sum = Vector256.FusedMultiplyAdd(Vector256.Create(b[r] * job.Scale), Vector256.Load(a + (nint)r * inputs + d), sum);
+                for (var r = 0; r < rank; r++) sum = Vector256.FusedMultiplyAdd(Vector256.Create(b[r] * scale), Vector256.Load(a + (nint)r * inputs + d), sum);
                 sum.Store(to + d);
             }
             for (; d < inputs; d++)
             {
                 var sum = w[d];
-                for (var r = 0; r < job.Rank; r++) sum = MathF.FusedMultiplyAdd(b[r] * job.Scale, a[(nint)r * inputs + d], sum);
+                for (var r = 0; r < rank; r++) sum = MathF.FusedMultiplyAdd(b[r] * scale, a[(nint)r * inputs + d], sum);
                 to[d] = sum;
             }
         }
@@ -149,7 +146,7 @@ internal sealed unsafe class FactoredProduct : autograd.SingleTensorFunction<Fac
         for (var i = 0; i < count; i++) values[i] *= factor;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static float Dot(float* left, float* right, int size)
     {
         var sums = Vector256<float>.Zero;

@@ -25,6 +25,21 @@ internal readonly record struct FrozenMatrix(Tensor? Values, WeightStorage? Stor
         return (bias is null ? product : product.add_(bias, One)).contiguous();
     }
 
-    /// <summary>Computes y·W, without gradients.</summary>
-    public Tensor MultiplyTransposed(Tensor y) => Values is not null ? y.matmul(Values) : IsTransposed ? Storage!.Product(y) : Storage!.TransposedProduct(y);
+    /// <summary>The tensors that a node must save for it.</summary>
+    public Tensor[] Kept => Values is null ? [] : [Values];
+
+    /// <summary>The matrix with the tensors that a node saved for it, if any, as the last ones.</summary>
+    public FrozenMatrix With(ReadOnlySpan<Tensor> saved) => Values is null ? this : new(saved[^1]);
+
+    /// <summary>Computes y·W, or adds it to a sum, without gradients.</summary>
+    public void AddTransposed(Tensor y, ref Tensor? sum)
+    {
+        if (sum is not null && Values is not null)
+        {
+            sum.view(-1, Columns).addmm_(y.view(-1, Rows), Values, 1, 1);
+            return;
+        }
+        var product = Values is not null ? y.matmul(Values) : (IsTransposed ? Storage!.Product(y) : Storage!.TransposedProduct(y)).contiguous();
+        sum = sum is null ? product : sum.add_(product, One);
+    }
 }

@@ -7,12 +7,10 @@ namespace Peft.Kernels;
 /// softmax(s·R(q)·R(k)ᵀ)·v, causal or bidirectional, with the rotary embedding R, as one node of the autograd graph: neither scores nor rotated or transposed tensors are
 /// stored. On the CPU in float32; on other devices torch's own kernels are preferable.
 /// </summary>
-internal sealed class FusedAttention : autograd.SingleTensorFunction<FusedAttention>
+internal sealed class FusedAttention : GraphNode<FusedAttention>
 {
     // A family is a sequence and the sequences that continue it.
     private sealed record Job(AttentionShape Shape, AttentionSpan[][] Families);
-
-    public override string Name => nameof(FusedAttention);
 
     /// <summary>True if the kernel supports such heads.</summary>
     public static bool Supports(Tensor q, Tensor k, Tensor v, int size) => size % 8 == 0 && TensorMemory.Supports(q, k, v);
@@ -43,16 +41,16 @@ internal sealed class FusedAttention : autograd.SingleTensorFunction<FusedAttent
         using var keys = k.contiguous();
         using var values = v.contiguous();
         var job = new Job(shape, lengths is null ? Rows(batch, length, real, perRow) : Packed(lengths, parents, perRow));
-        return TensorMemory.RequiresGrad(queries, keys, values) ? apply(queries, keys, values, c, s, job) : Compute(queries, keys, values, c, s, job, null);
+        return TensorMemory.RequiresGrad(queries, keys, values) ? Record(queries, keys, values, c, s, job)[0] : Compute(queries, keys, values, c, s, job, null);
     }
 
-    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    protected override Tensor[] Forward(autograd.AutogradContext context, object[] arguments)
     {
-        var (q, k, v, cosine, sine, job) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2], (Tensor)vars[3], (Tensor)vars[4], (Job)vars[5]);
+        var (q, k, v, cosine, sine, job) = ((Tensor)arguments[0], (Tensor)arguments[1], (Tensor)arguments[2], (Tensor)arguments[3], (Tensor)arguments[4], (Job)arguments[5]);
         var norms = empty([q.shape[0], q.shape[1], job.Shape.Heads, 2], ScalarType.Float32);
-        ctx.save_data(nameof(Job), job);
-        ctx.save_for_backward([q, k, v, cosine, sine, norms]);
-        return Compute(q, k, v, cosine, sine, job, norms);
+        context.save_data(nameof(Job), job);
+        context.save_for_backward([q, k, v, cosine, sine, norms]);
+        return [Compute(q, k, v, cosine, sine, job, norms)];
     }
 
     private static unsafe Tensor Compute(Tensor q, Tensor k, Tensor v, Tensor cosine, Tensor sine, Job job, Tensor? norms)
@@ -71,16 +69,14 @@ internal sealed class FusedAttention : autograd.SingleTensorFunction<FusedAttent
         return output;
     }
 
-    public override unsafe List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    protected override unsafe Tensor?[] Backward(autograd.AutogradContext context, Tensor[] gradients)
     {
-        using var scope = NewDisposeScope();
-        var saved = ctx.get_saved_variables();
+        var saved = context.get_saved_variables();
         var (q, k, v) = (saved[0], saved[1], saved[2]);
-        var job = (Job)ctx.get_data(nameof(Job));
+        var job = (Job)context.get_data(nameof(Job));
         var (qGradient, kGradient, vGradient) = (empty_like(q), empty_like(k), empty_like(v));
-        var gradient = grad_output.contiguous();
         fixed (float* qs = q.Floats(), ks = k.Floats(), vs = v.Floats(), cs = saved[3].Floats(), ss = saved[4].Floats(), ls = saved[5].Floats(),
-               gs = gradient.Floats(), gq = qGradient.Floats(), gk = kGradient.Floats(), gv = vGradient.Floats())
+               gs = gradients[0].Floats(), gq = qGradient.Floats(), gk = kGradient.Floats(), gv = vGradient.Floats())
         {
             var (qp, kp, vp, cp, sp, lp, gp, gqp, gkp, gvp) = ((nint)qs, (nint)ks, (nint)vs, (nint)cs, (nint)ss, (nint)ls, (nint)gs, (nint)gq, (nint)gk, (nint)gv);
             Each(job, (span, group) =>
@@ -89,7 +85,7 @@ internal sealed class FusedAttention : autograd.SingleTensorFunction<FusedAttent
                 kernel.Backward((float*)qp, (float*)kp, (float*)vp, (float*)lp, (float*)gp, (float*)gqp, (float*)gkp, (float*)gvp);
             });
         }
-        return BackwardResult.Give(qGradient, kGradient, vGradient, null, null, null);
+        return [qGradient, kGradient, vGradient, null, null, null];
     }
 
     private static void Each(Job job, Action<AttentionSpan, int> part) => TensorMemory.Parallel(job.Families.Length * job.Shape.KeyValueHeads, i =>

@@ -9,7 +9,7 @@ internal static unsafe class LargestMagnitude
     /// <summary>Returns max |v|; 0 if there are no values.</summary>
     /// <param name="values">The values.</param>
     /// <param name="count">Their number.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     public static float Of(float* values, int count)
     {
         var most = Vector256<float>.Zero;

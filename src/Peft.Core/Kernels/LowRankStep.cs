@@ -90,7 +90,7 @@ internal static unsafe class LowRankStep
         else ExpandAll(hidden, b, y, rank, outputs, count);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static void ExpandOne(float* hidden, float* b, float* y, int rank, int outputs)
     {
         if (rank == 8)
@@ -103,7 +103,7 @@ internal static unsafe class LowRankStep
     }
 
     // Eight outputs at a time: their rows of B are transposed once for all rows of the input.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static void ExpandAll(float* hidden, float* b, nint* y, int rank, int outputs, int count)
     {
         var columns = stackalloc float[MaxRank * Wide];
@@ -132,7 +132,7 @@ internal static unsafe class LowRankStep
             for (var row = 0; row < count; row++) ((float*)y[row])[n] += Dot(hidden + row * rank, b, rank);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static float Dot(float* left, float* right, int size)
     {
         Vector256<float> even = default, odd = default;

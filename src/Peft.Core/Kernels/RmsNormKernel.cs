@@ -6,11 +6,9 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>x / √(mean(x²) + ε) ∘ (w + offset) over the last dimension, as one node of the autograd graph that stores only the input. On the CPU in float32.</summary>
-internal sealed class RmsNormKernel : autograd.SingleTensorFunction<RmsNormKernel>
+internal sealed class RmsNormKernel : GraphNode<RmsNormKernel>
 {
     private const int Chunk = 64;   // rows per work item
-
-    public override string Name => nameof(RmsNormKernel);
 
     /// <summary>True if the kernel supports such tensors.</summary>
     public static bool Supports(Tensor input, Tensor weight) => TensorMemory.Supports(input, weight) && weight.numel() % 8 == 0;
@@ -19,55 +17,55 @@ internal sealed class RmsNormKernel : autograd.SingleTensorFunction<RmsNormKerne
     {
         using var x = input.contiguous();
         using var w = weight.contiguous();
-        return TensorMemory.RequiresGrad(x, w) ? apply(x, w, (float)epsilon, (float)offset) : Compute(x, w, (float)epsilon, (float)offset);
+        return TensorMemory.RequiresGrad(x, w) ? Record(x, w, (float)epsilon, (float)offset)[0] : Normalise(x, w, (float)epsilon, (float)offset);
     }
 
-    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    protected override Tensor[] Forward(autograd.AutogradContext context, object[] arguments)
     {
-        var (input, weight, epsilon, offset) = ((Tensor)vars[0], (Tensor)vars[1], (float)vars[2], (float)vars[3]);
-        ctx.save_data("settings", (epsilon, offset, weight.requires_grad));
-        ctx.save_for_backward([input, weight]);
-        return Compute(input, weight, epsilon, offset);
+        var (input, weight, epsilon, offset) = ((Tensor)arguments[0], (Tensor)arguments[1], (float)arguments[2], (float)arguments[3]);
+        context.save_data("settings", (epsilon, offset, weight.requires_grad));
+        context.save_for_backward([input, weight]);
+        return [Normalise(input, weight, epsilon, offset)];
     }
 
-    private static unsafe Tensor Compute(Tensor input, Tensor weight, float epsilon, float offset)
+    protected override Tensor?[] Backward(autograd.AutogradContext context, Tensor[] gradients)
+    {
+        var saved = context.get_saved_variables();
+        var (input, weight) = (saved[0], saved[1]);
+        var (epsilon, offset, learns) = ((float, float, bool))context.get_data("settings");
+        var result = empty_like(input);
+        Differentiate(input, weight, gradients[0], result, epsilon, offset);
+        return [result, learns ? WeightGradient(input, gradients[0], (int)weight.numel(), epsilon) : null, null, null];
+    }
+
+    /// <summary>The normalized rows, without gradients. The tensors must be contiguous.</summary>
+    public static unsafe Tensor Normalise(Tensor input, Tensor weight, float epsilon, float offset)
     {
         var output = empty_like(input);
         var size = (int)weight.numel();
-        var rows = (int)(input.numel() / size);
         fixed (float* xs = input.Floats(), ws = weight.Floats(), ys = output.Floats())
         {
             var (x, w, y) = ((nint)xs, (nint)ws, (nint)ys);
-            TensorMemory.Parallel((rows + Chunk - 1) / Chunk, part =>
-            {
-                for (var row = part * Chunk; row < Math.Min(rows, (part + 1) * Chunk); row++)
-                    Normalise((float*)x + (long)row * size, (float*)w, (float*)y + (long)row * size, size, epsilon, offset);
-            });
+            Each(input.numel() / size, row => Normalise((float*)x + row * size, (float*)w, (float*)y + row * size, size, epsilon, offset));
         }
         return output;
     }
 
-    public override unsafe List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    /// <summary>Computes the gradient of the input, which may be written over the given gradient.</summary>
+    public static unsafe void Differentiate(Tensor input, Tensor weight, Tensor gradient, Tensor result, float epsilon, float offset)
     {
-        using var scope = NewDisposeScope();
-        var saved = ctx.get_saved_variables();
-        var (input, weight) = (saved[0], saved[1]);
-        var (epsilon, offset, learns) = ((float, float, bool))ctx.get_data("settings");
-        var gradient = grad_output.contiguous();
-        var result = empty_like(input);
         var size = (int)weight.numel();
-        var rows = (int)(input.numel() / size);
         fixed (float* xs = input.Floats(), ws = weight.Floats(), gs = gradient.Floats(), rs = result.Floats())
         {
             var (x, w, g, r) = ((nint)xs, (nint)ws, (nint)gs, (nint)rs);
-            TensorMemory.Parallel((rows + Chunk - 1) / Chunk, part =>
-            {
-                for (var row = part * Chunk; row < Math.Min(rows, (part + 1) * Chunk); row++)
-                    Slope((float*)x + (long)row * size, (float*)w, (float*)g + (long)row * size, (float*)r + (long)row * size, size, epsilon, offset);
-            });
+            Each(input.numel() / size, row => Slope((float*)x + row * size, (float*)w, (float*)g + row * size, (float*)r + row * size, size, epsilon, offset));
         }
-        return BackwardResult.Give(result, learns ? WeightGradient(input, gradient, size, epsilon) : null, null, null);
     }
+
+    private static void Each(long rows, Action<long> row) => TensorMemory.Parallel((int)((rows + Chunk - 1) / Chunk), part =>
+    {
+        for (var i = (long)part * Chunk; i < Math.Min(rows, (part + 1L) * Chunk); i++) row(i);
+    });
 
     private static Tensor WeightGradient(Tensor input, Tensor gradient, int size, float epsilon)
     {
@@ -76,7 +74,7 @@ internal sealed class RmsNormKernel : autograd.SingleTensorFunction<RmsNormKerne
         return gradient.view(-1, size).mul(x).mul(scale).sum(dim: 0);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     internal static unsafe void Normalise(float* x, float* w, float* y, int size, float epsilon, float offset)
     {
         var scale = Vector256.Create(Scale(x, size, epsilon));
@@ -85,7 +83,7 @@ internal sealed class RmsNormKernel : autograd.SingleTensorFunction<RmsNormKerne
     }
 
     // With n = x·s and h = g∘w: dL/dx = s·(h − n·mean(h∘n)).
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static unsafe void Slope(float* x, float* w, float* g, float* result, int size, float epsilon, float offset)
     {
         var s = Scale(x, size, epsilon);

@@ -77,7 +77,7 @@ internal static unsafe class SkinnyProduct
     }
 
     // Adds the products of four rows of Wᵀ to the outputs, which stay in the L1 cache.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static void Sums(float* x, float* w, float* y, nint outputs, int count)
     {
         float* w1 = w + outputs, w2 = w1 + outputs, w3 = w2 + outputs;
@@ -94,7 +94,7 @@ internal static unsafe class SkinnyProduct
     }
 
     // Tiles of four inputs and three rows of W: twelve independent sums hide the latency. Missing rows repeat the last one and are not stored.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static void Rows(float* x, float* w, float* b, float* y, int rows, int inputs, int outputs, int first, int count)
     {
         var passes = Math.Max(2, (rows + 3) / 4);
@@ -151,7 +151,7 @@ internal static unsafe class SkinnyProduct
 
     private const int Depth = 16;   // rows of Wᵀ read at a time, so that the outputs stay in the L1 and L2 caches
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static void Columns(float* x, float* w, float* b, float* y, int rows, int inputs, int outputs, int first, int count)
     {
         for (var row = 0; row < rows; row++)
@@ -178,7 +178,7 @@ internal static unsafe class SkinnyProduct
     }
 
     // Four inputs and sixteen outputs. Missing inputs repeat the last one, whose sums are stored last.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static void Tile(float* x, nint inputs, float* w, nint outputs, float* y, int deep, int high)
     {
         float* x1 = high > 1 ? x + inputs : x, x2 = high > 2 ? x1 + inputs : x1, x3 = high > 3 ? x2 + inputs : x2;

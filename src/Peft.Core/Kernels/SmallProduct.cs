@@ -66,7 +66,7 @@ internal static unsafe class SmallProduct
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static void Two<T>(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, int depth, bool add) where T : unmanaged, ILanes<T>
     {
         var row = 0;
@@ -119,7 +119,7 @@ internal static unsafe class SmallProduct
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static void One<T>(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, int depth, bool add) where T : unmanaged, ILanes<T>
     {
         var row = 0;

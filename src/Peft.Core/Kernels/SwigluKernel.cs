@@ -6,11 +6,9 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>silu(gate) ∘ up, with silu(z) = z·σ(z), as one node of the autograd graph that stores only its inputs. On the CPU in float32.</summary>
-internal sealed class SwigluKernel : autograd.SingleTensorFunction<SwigluKernel>
+internal sealed class SwigluKernel : GraphNode<SwigluKernel>
 {
     private const int Chunk = 8192;   // elements per work item
-
-    public override string Name => nameof(SwigluKernel);
 
     /// <summary>True if the kernel supports such tensors.</summary>
     public static bool Supports(Tensor gate, Tensor up) => TensorMemory.Supports(gate, up) && gate.numel() % 8 == 0;
@@ -19,17 +17,26 @@ internal sealed class SwigluKernel : autograd.SingleTensorFunction<SwigluKernel>
     {
         using var g = gate.contiguous();
         using var u = up.contiguous();
-        return TensorMemory.RequiresGrad(g, u) ? apply(g, u) : Compute(g, u);
+        return TensorMemory.RequiresGrad(g, u) ? Record(g, u)[0] : Gate(g, u);
     }
 
-    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    protected override Tensor[] Forward(autograd.AutogradContext context, object[] arguments)
     {
-        var (gate, up) = ((Tensor)vars[0], (Tensor)vars[1]);
-        ctx.save_for_backward([gate, up]);
-        return Compute(gate, up);
+        var (gate, up) = ((Tensor)arguments[0], (Tensor)arguments[1]);
+        context.save_for_backward([gate, up]);
+        return [Gate(gate, up)];
     }
 
-    private static unsafe Tensor Compute(Tensor gate, Tensor up)
+    protected override Tensor?[] Backward(autograd.AutogradContext context, Tensor[] gradients)
+    {
+        var saved = context.get_saved_variables();
+        var (gateGradient, upGradient) = (empty_like(saved[0]), empty_like(saved[1]));
+        Differentiate(saved[0], saved[1], gradients[0], gateGradient, upGradient);
+        return [gateGradient, upGradient];
+    }
+
+    /// <summary>The product, without gradients. The tensors must be contiguous.</summary>
+    public static unsafe Tensor Gate(Tensor gate, Tensor up)
     {
         var output = empty_like(gate);
         fixed (float* gs = gate.Floats(), us = up.Floats(), ys = output.Floats())
@@ -40,24 +47,20 @@ internal sealed class SwigluKernel : autograd.SingleTensorFunction<SwigluKernel>
         return output;
     }
 
-    public override unsafe List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    /// <summary>Computes the gradients. One of them may be written over the given gradient.</summary>
+    public static unsafe void Differentiate(Tensor gate, Tensor up, Tensor gradient, Tensor gateGradient, Tensor upGradient)
     {
-        using var scope = NewDisposeScope();
-        var saved = ctx.get_saved_variables();
-        var (gate, up) = (saved[0], saved[1]);
-        var (gateGradient, upGradient, gradient) = (empty_like(gate), empty_like(up), grad_output.contiguous());
         fixed (float* gs = gate.Floats(), us = up.Floats(), ds = gradient.Floats(), gg = gateGradient.Floats(), gu = upGradient.Floats())
         {
             var (g, u, d, ggp, gup) = ((nint)gs, (nint)us, (nint)ds, (nint)gg, (nint)gu);
             Each(gate.numel(), (start, count) => Slope((float*)g + start, (float*)u + start, (float*)d + start, (float*)ggp + start, (float*)gup + start, count));
         }
-        return BackwardResult.Give(gateGradient, upGradient);
     }
 
     private static void Each(long count, Action<long, int> part)
         => TensorMemory.Parallel((int)((count + Chunk - 1) / Chunk), i => part((long)i * Chunk, (int)Math.Min(Chunk, count - (long)i * Chunk)));
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static unsafe void Gate(float* gate, float* up, float* output, int count)
     {
         for (var i = 0; i < count; i += 8)
@@ -68,7 +71,7 @@ internal sealed class SwigluKernel : autograd.SingleTensorFunction<SwigluKernel>
     }
 
     // silu′(z) = σ·(1 + z·(1 − σ)).
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static unsafe void Slope(float* gate, float* up, float* gradient, float* gateGradient, float* upGradient, int count)
     {
         var one = Vector256<float>.One;

@@ -27,7 +27,7 @@ internal static unsafe class TileProducts
     }
 
     // Eight independent sums hide the latency.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static void FourBySixteen(float* a, int aRow, int aStep, float* b, int bRow, float* c, int cRow, int rows, int depth, bool add)
     {
         var row = 0;
@@ -67,7 +67,7 @@ internal static unsafe class TileProducts
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static void EightByEight(float* a, int aRow, int aStep, float* b, int bRow, float* c, int cRow, int rows, int depth, bool add)
     {
         var row = 0;
@@ -100,7 +100,7 @@ internal static unsafe class TileProducts
         for (; row < rows; row++, a += aRow, c += cRow) One(a, aStep, b, bRow, c, depth, add);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static void One(float* a, int aStep, float* b, int bRow, float* c, int depth, bool add)
     {
         Vector256<float> even = default, odd = default;
@@ -129,7 +129,7 @@ internal static unsafe class TileProducts
     /// <param name="columns">Row stride of the block.</param>
     /// <param name="to">The first element of the transpose.</param>
     /// <param name="rows">Row stride of the transpose.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     public static void TransposeBlock(float* at, nint columns, float* to, nint rows)
     {
         if (!Avx.IsSupported)

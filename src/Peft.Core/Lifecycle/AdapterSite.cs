@@ -59,7 +59,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
 
     /// <summary>The low-rank update of some rows with the given layers; null if they are something else, or if folding them is cheaper.</summary>
     public LowRankUpdate? UpdateOf(ReadOnlySpan<AdapterLayer> stack, int rows)
-        => stack.Length == 1 && Target.IsProduct && stack[0].CostPerPosition > 0 && stack[0] is ILowRank { AsProduct: { } factors } && !FoldingIsCheaper(stack, rows) ? factors : null;
+        => FactorsOf(stack) is { } factors && !FoldingIsCheaper(stack, rows) ? factors : null;
 
     private Tensor Apply(Tensor input, Weights weights) => Target.Apply(input, weights.Weight, weights.Bias);
 
@@ -81,13 +81,32 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     // A single low-rank update as one node of the autograd graph.
     private Tensor? Factored(ReadOnlySpan<AdapterLayer> stack, Tensor input, bool folds)
     {
-        if (stack.Length != 1 || !Target.IsProduct || stack[0].CostPerPosition <= 0 || stack[0] is not ILowRank { AsProduct: { } factors }) return null;
+        if (FactorsOf(stack) is not { } factors) return null;
         if (!folds && LowRankStep.Supports(input, factors.A, factors.B)) return Stepped(input, factors);
-        if (Target.Storage.Parameter is not { } stored) return LowRank(input, new FrozenMatrix(null, Target.Storage, Target.IsStoredTransposed), factors);
-        var weight = Target.ToMatrix(stored);
-        if (folds)
-            return FactoredProduct.Supports(input, weight, Target.Bias, factors.A, factors.B) ? FactoredProduct.Run(input, weight, Target.Bias, factors.A, factors.B, factors.Scale) : null;
-        return LowRank(input, new FrozenMatrix(weight), factors);
+        if (!TensorMemory.Supports(input) || !TensorMemory.RequiresGrad(input, factors.A, factors.B)) return null;
+        return ProductOf(factors, folds) is { } product ? LinearNode.Run(new PlainInput(input.contiguous()), product)[0] : null;
+    }
+
+    private LowRankUpdate? FactorsOf(ReadOnlySpan<AdapterLayer> stack)
+        => stack.Length == 1 && Target.IsProduct && stack[0].CostPerPosition > 0 && stack[0] is ILowRank { AsProduct: { } factors } ? factors : null;
+
+    private NodeProduct? ProductOf(LowRankUpdate factors, bool folds)
+    {
+        if (!folds) return LowRankProduct.Of(Matrix(), Target.Bias, factors.A, factors.B, factors.Scale);
+        return Target.Storage.Parameter is { } stored ? FactoredProduct.Of(Target.ToMatrix(stored), Target.Bias, factors.A, factors.B, factors.Scale) : null;
+    }
+
+    private FrozenMatrix Matrix() => Target.Storage.Parameter is { } stored ? new(Target.ToMatrix(stored)) : new(null, Target.Storage, Target.IsStoredTransposed);
+
+    /// <summary>The module with its adapters as a product in a node of the autograd graph; null if it is something else.</summary>
+    public NodeProduct? ForTraining()
+    {
+        Reached = true;
+        using var pass = model.UsePass();
+        var here = pass.State.At(this);
+        if (pass.IsOwn || ForwardPass.Current.IsPreliminary || pass.State.Draft.Observer is not null || here.UsesBaseWeights || here.Rows is not null || !Target.IsProduct) return null;
+        if (here.Layers.Length == 0) return PlainProduct.Of(Matrix(), Target.Bias);
+        return FactorsOf(here.Layers) is { } factors ? ProductOf(factors, FoldingIsCheaper(here.Layers, 0)) : null;
     }
 
     // The few rows of a decode step.
@@ -97,9 +116,6 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         LowRankStep.Add(output, input, factors.A, factors.B, factors.Scale);
         return output;
     }
-
-    private Tensor? LowRank(Tensor input, FrozenMatrix weight, LowRankUpdate factors)
-        => LowRankProduct.Supports(input, weight, Target.Bias, factors.A, factors.B) ? LowRankProduct.Run(input, weight, Target.Bias, factors.A, factors.B, factors.Scale) : null;
 
     /// <summary>Folds the given layers into the module's weights, in float32 if the module is in float16 or bfloat16.</summary>
     public Weights Fold(ReadOnlySpan<AdapterLayer> stack)

@@ -105,6 +105,16 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     /// <param name="rows">Number of rows.</param>
     internal DecodeLinear? ForDecoding(int rows) => Site is { } site ? site.ForDecoding(this, rows) : DecodeLinear.Of(DecodeMatrix, Bias);
 
+    /// <summary>The weight as a matrix in a node of the autograd graph; null if the module is not a product.</summary>
+    internal virtual FrozenMatrix? FrozenMatrix => null;
+
+    /// <summary>The normalization of a tensor as the input of products in a node of the autograd graph; null if the kernels do not support it, or if the module is not a normalization.</summary>
+    /// <param name="input">The tensor <c>[…, size]</c>.</param>
+    internal virtual NodeInput? ForTraining(Tensor input) => null;
+
+    /// <summary>The module with its adapters as a product in a node of the autograd graph; null if the kernels do not support it.</summary>
+    internal NodeProduct? ForTraining() => Site is { } site ? site.ForTraining() : FrozenMatrix is { } matrix ? PlainProduct.Of(matrix, Bias) : null;
+
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">The input does not fit.</exception>
     public sealed override Tensor forward(Tensor input)

@@ -13,6 +13,8 @@ public sealed class Linear(long inputs, long outputs, bool bias = true, ScalarTy
             : SkinnyProduct.Supports(input, weight, bias, inputs) ? SkinnyProduct.Run(input, weight, bias, (int)inputs)
             : nn.functional.linear(input, weight, bias);
 
+    internal override FrozenMatrix? FrozenMatrix => Storage.Parameter is { } parameter ? new(parameter) : new(null, Storage);
+
     internal override DecodeMatrix? DecodeMatrix => Storage.DecodeMatrix(transposed: false);
 
     internal override Tensor Apply(Tensor input, WeightStorage weight, Tensor? bias)

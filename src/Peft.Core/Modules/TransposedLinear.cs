@@ -14,6 +14,8 @@ public sealed class TransposedLinear(long inputs, long outputs, bool bias = true
         return SkinnyProduct.Supports(input, transposed, bias, inputs) ? SkinnyProduct.Run(input, transposed, bias, (int)inputs) : nn.functional.linear(input, transposed, bias);
     }
 
+    internal override FrozenMatrix? FrozenMatrix => Storage.Parameter is { } parameter ? new(parameter.t()) : new(null, Storage, IsTransposed: true);
+
     internal override DecodeMatrix? DecodeMatrix => Storage.DecodeMatrix(transposed: true);
 
     internal override Tensor Apply(Tensor input, WeightStorage weight, Tensor? bias)

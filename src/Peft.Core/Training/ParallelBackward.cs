@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -117,6 +118,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
         using var scope = NewDisposeScope();
         var loss = trainer.Goal.Loss(part, metrics).mul(Constant(weight));
         if (!tried && (loss.numel() != 1 || !loss.requires_grad)) return null;
+        using var once = SavedTensors.InOnePass();
         into.Fill(autograd.grad([loss], tensors, allow_unused: true));
         return loss.detach().DetachFromDisposeScope();
     }

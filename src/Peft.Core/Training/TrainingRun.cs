@@ -6,6 +6,8 @@ namespace Peft;
 /// <summary>One run of a trainer, from its first step or a checkpoint to its end.</summary>
 internal sealed class TrainingRun : IDisposable
 {
+    private static readonly TimeSpan LongStep = TimeSpan.FromSeconds(1);
+
     private readonly Trainer trainer;
     private readonly TrainingOptions options;
     private readonly IProgress<TrainingProgress>? progress;
@@ -147,6 +149,8 @@ internal sealed class TrainingRun : IDisposable
         parameters.ZeroGradients();
         if (options.Restarts is { } restart && restart.IsDue(state.Step, totalSteps)) Restart(restart);
         var elapsed = trainer.Time.GetElapsedTime(start);
+        // The heap keeps what a step has freed, in pieces that the next step does not fill. Returning it takes some hundredths of a second.
+        if (elapsed > LongStep) MemoryMeter.Trim();
         stepTime += elapsed;
         tokens += outcome.Tokens;
         return new(state.Step, totalSteps, (double)state.Step / stepsPerEpoch, outcome.Loss, outcome.GradientNorm, factor * optimizer.LearningRate,

@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft;
@@ -103,7 +104,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
     {
         var (loss, missing) = computed;
         if (trainer.Model.Penalty() is not { } penalty) return computed;
-        penalty.backward();
+        using (SavedTensors.InOnePass()) penalty.backward();
         // A tensor on which the loss does not depend may receive a gradient from the penalty.
         if (first) missing = [.. parameters.Trained.Where(tensor => missing.Contains(tensor.Name) && tensor.Value.grad!.count_nonzero().item<long>() == 0).Select(tensor => tensor.Name)];
         return (loss.add(penalty.detach(), One), missing);

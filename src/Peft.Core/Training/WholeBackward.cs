@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft;
@@ -18,7 +19,7 @@ internal sealed class WholeBackward(Trainer trainer, FlatParameters parameters) 
             using var scope = NewDisposeScope();
             var loss = Checked(trainer.Goal.Loss(batch, metrics));
             var part = batches.Count == 1 ? loss : loss.mul(Constant(batch.Weight / weight));
-            part.backward();
+            using (SavedTensors.InOnePass()) part.backward();
             var value = part.detach();
             total = (total is null ? value : total.add(value, One)).MoveToOuterDisposeScope();
         }

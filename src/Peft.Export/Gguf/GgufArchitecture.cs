@@ -13,6 +13,11 @@ internal static class GgufArchitecture
         ["gpt2"] = ("gpt2", "gelu_new"), ["gpt_neox"] = ("gptneox", "gelu"),
     };
 
+    private static readonly HashSet<string> WithoutBiases = ["qwen3", "phi3", "gemma", "gemma2", "gemma3"];
+
+    // llama.cpp has windows for these architectures alone: in all layers but each n-th.
+    private static int? Period(string name) => name switch { "gemma2" => 2, "gemma3" => 6, _ => null };
+
     /// <summary>Name of a model's architecture in llama.cpp; null if it has none.</summary>
     public static string? NameOf(PretrainedModel model) => Known.TryGetValue(model.ModelType, out var found) ? found.Name : null;
 
@@ -35,7 +40,10 @@ internal static class GgufArchitecture
         if (spec.Rotary?.Scaling is { } scaling and not (LinearScaling or Llama3Scaling or LongRopeScaling)) yield return $"the rotary scaling {scaling.GetType().Name} is not written to GGUF files.";
         if (spec.WindowRotary?.Scaling is { } other) yield return $"the rotary scaling {other.GetType().Name} of layers with a window is not written to GGUF files.";
         if (spec.DividesScoresByLayer) yield return "llama.cpp does not divide attention scores by the layer (scale_attn_by_inverse_layer_idx).";
+        if ((spec.AttentionBias || spec.AttentionOutputBias) && WithoutBiases.Contains(known.Name)) yield return $"llama.cpp has no biases in the attention of '{known.Name}' (attention_bias).";
+        if (Period(known.Name) is { } period && spec.Windows.Where((window, layer) => window is null != (layer % period == period - 1)).Any()) yield return $"llama.cpp has sliding windows in {period - 1} of each {period} layers of '{known.Name}', and the model in others.";
         if (Math.Abs(spec.ScoreFactor(0) - ScoreFactor(spec, known.Name)) > 1e-6 * spec.ScoreFactor(0)) yield return $"llama.cpp scales the attention scores of '{known.Name}' by {ScoreFactor(spec, known.Name):g6}, but the model by {spec.ScoreFactor(0):g6}.";
+        if (spec.Rotary is { } rotated && (int)(spec.HeadSize * rotated.RotatedFraction) % 2 != 0) yield return $"llama.cpp rotates pairs of dimensions, but {(int)(spec.HeadSize * rotated.RotatedFraction)} of a head's {spec.HeadSize} dimensions are rotated.";
         if (spec.Rotary is { RotatedFraction: not 1 } && known.Name is not "gptneox") yield return $"rotary embeddings of a part of the heads ({spec.Rotary.RotatedFraction}) are not written for '{known.Name}'.";
     }
 
@@ -43,8 +51,8 @@ internal static class GgufArchitecture
     public static IEnumerable<(string Key, object Value)> Metadata(PretrainedModel model)
     {
         var (spec, name) = (model.Spec, NameOf(model)!);
-        // llama.cpp has no windows for this architecture; up to the window the attention is the same.
-        var positions = name == "llama" && spec.Windows.Min() is { } window ? Math.Min(spec.MaxPositions, window) : spec.MaxPositions;
+        // Without windows in llama.cpp, the attention is the same up to the window.
+        var positions = Period(name) is null && spec.Windows.Min() is { } window ? Math.Min(spec.MaxPositions, window) : spec.MaxPositions;
         yield return Pair("block_count", spec.LayerCount);
         yield return Pair("context_length", positions);
         yield return Pair("embedding_length", spec.HiddenSize);
@@ -71,7 +79,7 @@ internal static class GgufArchitecture
             yield return ($"{name}.rope.scaling.attn_factor", (float)longRope.AttentionFactor);
         }
         if (name == "gptneox") yield return ($"{name}.use_parallel_residual", spec.ParallelResidual);
-        if (name != "llama" && spec.Windows.FirstOrDefault(each => each is not null) is { } size) yield return Pair("attention.sliding_window", size);
+        if (Period(name) is not null && spec.Windows.FirstOrDefault(each => each is not null) is { } size) yield return Pair("attention.sliding_window", size);
         if (spec.AttentionSoftCap is { } cap) yield return ($"{name}.attn_logit_softcapping", (float)cap);
         if (spec.LogitSoftCap is { } last) yield return ($"{name}.final_logit_softcapping", (float)last);
 
@@ -90,8 +98,7 @@ internal static class GgufArchitecture
             case { Scaling: Llama3Scaling } rotary:
                 using (var scope = NewDisposeScope())
                 {
-                    var rotated = rotary.Rotated(model.Spec.HeadSize);
-                    var exponents = arange(Constant(0), Constant(rotated), Constant(2), ScalarType.Int64).to_type(ScalarType.Float32).div(Constant(rotated));
+                    var exponents = rotary.Exponents(model.Spec.HeadSize, CPU);
                     var plain = (rotary with { Scaling = null }).Frequencies(exponents, 0);
                     yield return ("rope_freqs.weight", plain.div(rotary.Frequencies(exponents, 0)).data<float>().ToArray());
                 }

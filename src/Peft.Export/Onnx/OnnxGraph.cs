@@ -5,7 +5,8 @@ using DataType = Onnx.TensorProto.Types.DataType;
 namespace Peft.Export.Onnx;
 
 /// <summary>An ONNX graph while it is built: each operation is a node, whose output is known by its name.</summary>
-internal sealed class OnnxGraph
+/// <param name="number">Type of weights and hidden states: float or float16.</param>
+internal sealed class OnnxGraph(DataType number)
 {
     /// <summary>The version of the operators.</summary>
     public const int Opset = 17;
@@ -28,15 +29,37 @@ internal sealed class OnnxGraph
     }
 
     /// <summary>A list of integers.</summary>
-    public string Constant(params long[] values) => Constant($"i64_{string.Join("_", values)}", () => Tensor(DataType.Int64, [values.Length], System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.AsSpan())));
+    public string Constant(params long[] values) => Constant($"i64_{string.Join("_", values)}", values);
 
     /// <summary>An integer.</summary>
     public string Scalar(long value) => Constant($"i64s_{value}", () => Tensor(DataType.Int64, [], BitConverter.GetBytes(value)));
 
-    /// <summary>A number.</summary>
-    public string Scalar(double value) => Constant($"f32s_{BitConverter.SingleToInt32Bits((float)value):x8}", () => Tensor(DataType.Float, [], BitConverter.GetBytes((float)value)));
+    /// <summary>A number of the type of hidden states.</summary>
+    public string Scalar(double value)
+        => number == DataType.Float ? Single(value) : Constant($"f16s_{BitConverter.HalfToInt16Bits((Half)value):x4}", () => Tensor(number, [], BitConverter.GetBytes((Half)value)));
 
-    /// <summary>Numbers in a shape.</summary>
+    /// <summary>A number in float32, for what is computed in it in any type.</summary>
+    public string Single(double value) => Constant($"f32s_{BitConverter.SingleToInt32Bits((float)value):x8}", () => Tensor(DataType.Float, [], BitConverter.GetBytes((float)value)));
+
+    /// <summary>Converts values.</summary>
+    public string Cast(string values, DataType type) => Add("Cast", [values], ("to", (long)type));
+
+    /// <summary>Hidden states in float32.</summary>
+    public string ToSingle(string values) => number == DataType.Float ? values : Cast(values, DataType.Float);
+
+    /// <summary>Values in float32 as hidden states.</summary>
+    public string FromSingle(string values) => number == DataType.Float ? values : Cast(values, number);
+
+    /// <summary>The length of a dimension, a scalar.</summary>
+    public string Size(string values, long dimension) => Add("Squeeze", [Add("Shape", [values], ("start", dimension), ("end", dimension + 1)), Constant(0)]);
+
+    /// <summary>A scalar as a vector of one value.</summary>
+    public string Vector(string scalar) => Add("Unsqueeze", [scalar, Constant(0)]);
+
+    /// <summary>Integers under a name.</summary>
+    public string Constant(string name, long[] values) => Constant(name, () => Tensor(DataType.Int64, [values.Length], System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.AsSpan())));
+
+    /// <summary>Numbers in float32 in a shape.</summary>
     public string Constant(string name, float[] values, params long[] shape) => Constant(name, () => Tensor(DataType.Float, shape, System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.AsSpan())));
 
     /// <summary>A weight. It is made once, and is asked for again by its name.</summary>
@@ -48,29 +71,29 @@ internal sealed class OnnxGraph
         if (isInput && !initializers.Contains(name))
         {
             var values = make();
-            graph.Input.Add(Value(name, DataType.Float, [.. values.Dims.Select(size => (object)size)]));
+            graph.Input.Add(Value(name, number, [.. values.Dims.Select(size => (object)size)]));
             return Constant(name, () => values);
         }
         return Constant(name, make);
     }
 
-    /// <summary>An input.</summary>
+    /// <summary>An input of hidden states.</summary>
     /// <param name="name">Its name.</param>
-    /// <param name="type">Type of its elements.</param>
     /// <param name="shape">A number, or the name of a size, for each dimension.</param>
-    public string Input(string name, DataType type, params object[] shape)
-    {
-        graph.Input.Add(Value(name, type, shape));
-        return name;
-    }
+    public string Input(string name, params object[] shape) => Input(name, number, shape);
+
+    /// <summary>An input of integers.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="shape">A number, or the name of a size, for each dimension.</param>
+    public string Integers(string name, params object[] shape) => Input(name, DataType.Int64, shape);
 
     /// <summary>An input that may be left out: an initializer without values stands in for it.</summary>
     public string OptionalInput(string name, object[] shape, long[] empty)
     {
         if (initializers.Add(name))
         {
-            graph.Input.Add(Value(name, DataType.Float, shape));
-            var nothing = Tensor(DataType.Float, empty, []);
+            graph.Input.Add(Value(name, number, shape));
+            var nothing = Tensor(number, empty, []);
             nothing.Name = name;
             graph.Initializer.Add(nothing);
         }
@@ -81,7 +104,7 @@ internal sealed class OnnxGraph
     public void Output(string result, string name, params object[] shape)
     {
         Add("Identity", [result], name, []);
-        graph.Output.Add(Value(name, DataType.Float, shape));
+        graph.Output.Add(Value(name, number, shape));
     }
 
     /// <summary>The model of the graph.</summary>
@@ -98,6 +121,12 @@ internal sealed class OnnxGraph
         var tensor = new TensorProto { DataType = (int)type, RawData = ByteString.CopyFrom(bytes) };
         tensor.Dims.AddRange(shape);
         return tensor;
+    }
+
+    private string Input(string name, DataType type, object[] shape)
+    {
+        graph.Input.Add(Value(name, type, shape));
+        return name;
     }
 
     private string Add(string operation, ReadOnlySpan<string> inputs, string output, ReadOnlySpan<(string Name, object Value)> attributes)

@@ -17,20 +17,29 @@ internal static class OnnxModelFile
     /// <exception cref="CheckpointException">A file could not be written.</exception>
     public static void Write(ModelProto model, string path, long maxBytes)
     {
-        if (model.Graph.Initializer.Sum(each => (long)each.RawData.Length) <= maxBytes)
+        if (Weights(model) <= maxBytes)
         {
             AtomicFile.Write(path, stream => Write(model, stream));
             return;
         }
-        var (folder, name) = (Path.GetDirectoryName(Path.GetFullPath(path))!, Path.GetFileName(path));
-        AtomicFolder.Write(folder, staging =>
-        {
-            using (var data = File.Create(Path.Combine(staging, name + ".data")))
-                foreach (var tensor in model.Graph.Initializer.Where(each => each.RawData.Length >= SmallestExternal)) MoveOut(tensor, data, name + ".data");
-            using var stream = File.Create(Path.Combine(staging, name));
-            Write(model, stream);
-        });
+        AtomicFolder.Write(Path.GetDirectoryName(Path.GetFullPath(path))!, staging => WriteInto(staging, Path.GetFileName(path), model, maxBytes));
     }
+
+    /// <summary>Writes a model into a folder that no one reads yet.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="name">Name of the file.</param>
+    /// <param name="model">The model; its weights are moved out of it if they are written separately.</param>
+    /// <param name="maxBytes">Maximum number of bytes of weights inside the file.</param>
+    public static void WriteInto(string folder, string name, ModelProto model, long maxBytes)
+    {
+        if (Weights(model) > maxBytes)
+            using (var data = File.Create(Path.Combine(folder, name + ".data")))
+                foreach (var tensor in model.Graph.Initializer.Where(each => each.RawData.Length >= SmallestExternal)) MoveOut(tensor, data, name + ".data");
+        using var stream = File.Create(Path.Combine(folder, name));
+        Write(model, stream);
+    }
+
+    private static long Weights(ModelProto model) => model.Graph.Initializer.Sum(each => (long)each.RawData.Length);
 
     private static void Write(ModelProto model, Stream stream)
     {

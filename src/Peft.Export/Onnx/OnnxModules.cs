@@ -1,7 +1,6 @@
 using Peft.Models;
 using Peft.Modules;
 using static TorchSharp.torch;
-using DataType = Onnx.TensorProto.Types.DataType;
 
 namespace Peft.Export.Onnx;
 
@@ -11,11 +10,12 @@ internal sealed class OnnxModules
     private readonly OnnxGraph graph;
     private readonly PretrainedModel model;
     private readonly OnnxInputs inputs;
+    private readonly ScalarType dtype;
     private readonly Dictionary<string, AdaptableModule> modules;
 
-    public OnnxModules(OnnxGraph graph, PretrainedModel model, OnnxInputs inputs)
+    public OnnxModules(OnnxGraph graph, PretrainedModel model, OnnxInputs inputs, ScalarType dtype)
     {
-        (this.graph, this.model, this.inputs) = (graph, model, inputs);
+        (this.graph, this.model, this.inputs, this.dtype) = (graph, model, inputs, dtype);
         modules = model.named_modules().Where(pair => pair.module is AdaptableModule).ToDictionary(pair => pair.name, pair => (AdaptableModule)pair.module, StringComparer.Ordinal);
     }
 
@@ -26,7 +26,8 @@ internal sealed class OnnxModules
     public string Linear(string path, string input)
     {
         var module = modules[path];
-        var product = model.TiedParameters.Contains(path + ".weight") && !inputs.Replaces(path)
+        // An embedding that is trained fully on its own is no longer the head's weight.
+        var product = model.TiedParameters.Contains(path + ".weight") && !inputs.Replaces(path) && !inputs.Replaces(EmbeddingPath)
             ? graph.Add("MatMul", [input, graph.Add("Transpose", [Embedding()], ("perm", new long[] { 1, 0 }))])
             : graph.Add("MatMul", [input, Matrix(path, module.Storage, module is not TransposedLinear)]);
         if (inputs.Updates(path)) product = graph.Add("Add", [product, graph.Add("MatMul", [graph.Add("MatMul", [input, FactorA(path)]), FactorB(path)])]);
@@ -47,12 +48,16 @@ internal sealed class OnnxModules
         if (module is not RmsNorm)
             return graph.Add("LayerNormalization", module.Bias is { } bias ? [input, Vector(path, "weight", module.Weight, 0), Vector(path, "bias", bias, 0)] : [input, Vector(path, "weight", module.Weight, 0)],
                 ("axis", -1L), ("epsilon", (float)spec.NormEpsilon));
-        var square = graph.Add("ReduceMean", [graph.Add("Mul", [input, input])], ("axes", new long[] { -1 }), ("keepdims", 1L));
-        var root = graph.Add("Sqrt", [graph.Add("Add", [square, graph.Scalar(spec.NormEpsilon)])]);
-        return graph.Add("Mul", [graph.Add("Div", [input, root]), Vector(path, "weight", module.Weight, spec.NormOffset)]);
+        // As in the model, in float32 in any type.
+        var wide = graph.ToSingle(input);
+        var square = graph.Add("ReduceMean", [graph.Add("Mul", [wide, wide])], ("axes", new long[] { -1 }), ("keepdims", 1L));
+        var root = graph.Add("Sqrt", [graph.Add("Add", [square, graph.Single(spec.NormEpsilon)])]);
+        return graph.Add("Mul", [graph.FromSingle(graph.Add("Div", [wide, root])), Vector(path, "weight", module.Weight, spec.NormOffset)]);
     }
 
-    private string Embedding() => Matrix(model.BasePrefix + model.Spec.Names.Embedding, modules[model.BasePrefix + model.Spec.Names.Embedding].Storage, false);
+    private string EmbeddingPath => model.BasePrefix + model.Spec.Names.Embedding;
+
+    private string Embedding() => Matrix(EmbeddingPath, modules[EmbeddingPath].Storage, false);
 
     private string FactorA(string path) => Factor(path, "lora_A", size => size.In, first: true);
 
@@ -75,19 +80,19 @@ internal sealed class OnnxModules
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         var values = storage.Read();
-        return Proto(transposed ? values.t() : values);
+        return Proto(path, transposed ? values.t() : values);
     });
 
     private string Vector(string path, string name, Tensor values, double offset) => graph.Weight($"{path}.{name}", inputs.Replaces(path), () =>
     {
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
-        return Proto(offset == 0 ? values : values.add(Constant(offset), One));
+        return Proto(path, offset == 0 ? values : values.add(Constant(offset), One));
     });
 
-    private static global::Onnx.TensorProto Proto(Tensor values)
+    private global::Onnx.TensorProto Proto(string path, Tensor values)
     {
-        var plain = values.detach().cpu().to_type(ScalarType.Float32).contiguous();
-        return OnnxGraph.Tensor(DataType.Float, plain.shape, plain.bytes);
+        var plain = OnnxValues.In(dtype, values, path);
+        return OnnxGraph.Tensor(OnnxValues.TypeOf(dtype), plain.shape, plain.bytes);
     }
 }

@@ -8,7 +8,7 @@ namespace Peft.Models;
 /// Computes values from the logits of hidden states <c>[rows, hidden]</c> and a head <c>[vocabulary, hidden]</c>, in chunks of rows: only the logits of one chunk exist at a time. With a frozen head, the forward pass also computes
 /// the gradient of each value. With a trained head, the backward pass computes the logits again for the gradients. Arguments: rows, the head's parameter or else its storage, <see cref="Job"/>. Result: <c>[values, rows]</c>.
 /// </summary>
-internal sealed class ChunkedHead : autograd.SingleTensorFunction<ChunkedHead>
+internal sealed class ChunkedHead : GraphNode<ChunkedHead>
 {
     /// <param name="Measure">Computes the values.</param>
     /// <param name="SoftCap">Soft cap of the logits; 0 for none.</param>
@@ -34,16 +34,14 @@ internal sealed class ChunkedHead : autograd.SingleTensorFunction<ChunkedHead>
 
     private const string Saved = "job";
 
-    public override string Name => nameof(ChunkedHead);
+    public static Tensor Run(Tensor rows, Job job) => Record(rows, (object?)job.Head.Parameter ?? job.Head, job)[0];
 
-    public static Tensor Run(Tensor rows, Job job) => apply(rows, (object?)job.Head.Parameter ?? job.Head, job);
-
-    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    protected override Tensor[] Forward(autograd.AutogradContext context, object[] arguments)
     {
         using var scope = NewDisposeScope();
-        var (rows, job) = ((Tensor)vars[0], (Job)vars[2]);
+        var (rows, job) = ((Tensor)arguments[0], (Job)arguments[2]);
         var trained = job.Head.Parameter is { requires_grad: true };
-        ctx.save_data(Saved, job);
+        context.save_data(Saved, job);
         var result = empty([job.Measure.Count, rows.shape[0]], ScalarType.Float32, rows.device);
         var gradients = rows.requires_grad && !trained ? Enumerable.Range(0, job.Measure.Count).Select(_ => empty_like(rows)).ToList() : null;
         foreach (var (start, count) in job.ChunksOf(rows))
@@ -60,16 +58,16 @@ internal sealed class ChunkedHead : autograd.SingleTensorFunction<ChunkedHead>
             foreach (var (gradient, slope) in gradients.Zip(slopes)) gradient.narrow(0, start, count).copy_(OfRows(Bent(slope, bend), job.Head));
         }
         // TorchSharp saves the tensors after this method returns, so they must outlive the scope.
-        ctx.save_for_backward(gradients is not null ? [.. gradients.Select(gradient => gradient.MoveToOuterDisposeScope())] : trained ? [rows, job.Head.Parameter!] : []);
-        return result.MoveToOuterDisposeScope();
+        context.save_for_backward(gradients is not null ? [.. gradients.Select(gradient => gradient.MoveToOuterDisposeScope())] : trained ? [rows, job.Head.Parameter!] : []);
+        return [result.MoveToOuterDisposeScope()];
     }
 
-    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    protected override Tensor?[] Backward(autograd.AutogradContext context, Tensor[] gradients)
     {
-        using var scope = NewDisposeScope();
-        var (job, saved) = ((Job)ctx.get_data(Saved), ctx.get_saved_variables());
+        var gradient = gradients[0];
+        var (job, saved) = ((Job)context.get_data(Saved), context.get_saved_variables());
         if (saved is not [_, { requires_grad: true }])
-            return BackwardResult.Give(saved.Select((gradient, k) => gradient.mul(grad_output[k].unsqueeze(1).to_type(gradient.dtype))).Aggregate((a, b) => a.add(b, One)), null, null);
+            return [saved.Select((slope, k) => slope.mul(gradient[k].unsqueeze(1).to_type(slope.dtype))).Aggregate((a, b) => a.add(b, One)), null, null];
         var (rows, head) = (saved[0], saved[1]);
         var (ofRows, ofHead) = (empty_like(rows), zeros_like(head));
         foreach (var (start, count) in job.ChunksOf(rows))
@@ -77,12 +75,12 @@ internal sealed class ChunkedHead : autograd.SingleTensorFunction<ChunkedHead>
             using var inner = NewDisposeScope();
             var some = rows.narrow(0, start, count);
             var (logits, bend) = job.Logits(some);
-            var slope = job.Measure.Differentiate(logits, start).Slopes.Select((each, k) => each.mul(grad_output[k].narrow(0, start, count).unsqueeze(1))).Aggregate((a, b) => a.add_(b, One));
+            var slope = job.Measure.Differentiate(logits, start).Slopes.Select((each, k) => each.mul(gradient[k].narrow(0, start, count).unsqueeze(1))).Aggregate((a, b) => a.add_(b, One));
             slope = Bent(slope, bend).to_type(head.dtype);
             ofRows.narrow(0, start, count).copy_(OfRows(slope, job.Head));
             ofHead.add_(slope.t().mm(some), One);
         }
-        return BackwardResult.Give(ofRows, ofHead, null);
+        return [ofRows, ofHead, null];
     }
 
     private static Tensor OfRows(Tensor slope, WeightStorage head)

@@ -16,6 +16,14 @@ public sealed record RotarySettings(double Base)
     /// <summary>Number of a head's dimensions that are rotated, in pairs. An odd number is rounded up, as in transformers.</summary>
     internal int Rotated(int headSize) => ((int)(headSize * RotatedFraction) + 1) / 2 * 2;
 
+    /// <summary>The exponents 2i/d of the frequencies, <c>[rotated / 2]</c>, in float32. d is not rounded up.</summary>
+    internal Tensor Exponents(int headSize, Device device)
+    {
+        using var indices = arange(Constant(0), Constant(Rotated(headSize)), Constant(2), ScalarType.Int64, device);
+        using var wide = indices.to_type(ScalarType.Float32);
+        return wide.div(Constant((int)(headSize * RotatedFraction)));
+    }
+
     /// <summary>The frequencies for a regime of <see cref="RotaryScaling.Regime"/>.</summary>
     internal Tensor Frequencies(Tensor exponents, long regime)
         => Scaling?.Frequencies(Base, exponents, regime) ?? tensor((float)Base, device: exponents.device).pow(exponents).reciprocal();

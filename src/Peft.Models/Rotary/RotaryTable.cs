@@ -9,7 +9,7 @@ internal sealed class RotaryTable : IDisposable
     private readonly RotarySettings settings;
     private readonly Lock growing = new();   // forward passes may run concurrently
     private Tensor? cosine, sine;   // [positions, 1, rotated]
-    private readonly int dimensions;   // before rounding up to full pairs
+    private readonly int headSize;
     private long rows, regime;
 
     /// <param name="settings">The settings.</param>
@@ -17,8 +17,8 @@ internal sealed class RotaryTable : IDisposable
     /// <exception cref="UnsupportedModelException">The settings do not match heads of that size.</exception>
     public RotaryTable(RotarySettings settings, int headSize)
     {
-        this.settings = settings;
-        (dimensions, Rotated) = ((int)(headSize * settings.RotatedFraction), settings.Rotated(headSize));
+        (this.settings, this.headSize, Rotated) = (settings, headSize, settings.Rotated(headSize));
+        var dimensions = (int)(headSize * settings.RotatedFraction);
         if (Rotated > headSize || (Rotated > dimensions && settings.Scaling is not (null or LinearScaling or DynamicScaling or Llama3Scaling)))
             throw new UnsupportedModelException(string.Create(CultureInfo.InvariantCulture,
                 $"partial_rotary_factor (rotary_pct) {settings.RotatedFraction} rotates {dimensions} of a head's {headSize} dimensions, but they are rotated in pairs: the number must be even."));
@@ -108,7 +108,7 @@ internal sealed class RotaryTable : IDisposable
     {
         using var grad = no_grad();
         using var scope = NewDisposeScope();
-        var exponents = arange(Constant(0), Constant(Rotated), Constant(2), ScalarType.Int64, positions.device).to_type(ScalarType.Float32).div(Constant(dimensions));
+        var exponents = settings.Exponents(headSize, positions.device);
         var angles = positions.unsqueeze(1).mul(settings.Frequencies(exponents, regime));
         var (c, s) = (angles.cos(), angles.sin());
         if (settings.Scaling is { AttentionFactor: not 1 and var factor }) (c, s) = (c.mul(Constant(factor)), s.mul(Constant(factor)));

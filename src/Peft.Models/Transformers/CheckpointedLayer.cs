@@ -8,7 +8,7 @@ namespace Peft.Models;
 /// Gradient checkpointing: a layer that keeps only its input and runs again in the backward pass (Chen et al. 2016, arXiv:1604.06174). Only the activations of
 /// one layer are in memory at a time, at the cost of about a third more time. The second run has the same dropout mask.
 /// </summary>
-internal sealed class CheckpointedLayer : autograd.SingleTensorFunction<CheckpointedLayer>
+internal sealed class CheckpointedLayer : GraphNode<CheckpointedLayer>
 {
     private sealed record Job(TransformerLayer Layer, ForwardContext Context, int Index, bool InputRequiresGrad, bool EncoderRequiresGrad)
     {
@@ -18,32 +18,29 @@ internal sealed class CheckpointedLayer : autograd.SingleTensorFunction<Checkpoi
         public PassHandle? Pass { get; } = Context.Pass?.Keep();
     }
 
-    public override string Name => nameof(CheckpointedLayer);
-
     /// <summary>The layer's output.</summary>
     public static Tensor Run(TransformerLayer layer, Tensor hidden, ForwardContext context)
     {
         // The first layer's input does not require grad. Without an input that does, the adapters inside the layer would get no gradient.
         using var anchor = zeros(1, device: hidden.device, requires_grad: true);
         var encoded = context.Encoder?.States;
-        return apply(hidden, encoded ?? anchor, anchor, new Job(layer, context, context.Layer, hidden.requires_grad, encoded?.requires_grad == true));
+        return Record(hidden, encoded ?? anchor, anchor, new Job(layer, context, context.Layer, hidden.requires_grad, encoded?.requires_grad == true))[0];
     }
 
-    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    protected override Tensor[] Forward(autograd.AutogradContext context, object[] arguments)
     {
-        var (hidden, encoded, job) = ((Tensor)vars[0], (Tensor)vars[1], (Job)vars[3]);
+        var (hidden, encoded, job) = ((Tensor)arguments[0], (Tensor)arguments[1], (Job)arguments[3]);
         var random = get_rng_state();
-        ctx.save_data(nameof(Job), job);
-        ctx.save_for_backward([hidden, encoded, random]);
+        context.save_data(nameof(Job), job);
+        context.save_for_backward([hidden, encoded, random]);
         using var _ = no_grad();
-        return job.Layer.call(hidden, job.Context);
+        return [job.Layer.call(hidden, job.Context)];
     }
 
-    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    protected override Tensor?[] Backward(autograd.AutogradContext context, Tensor[] gradients)
     {
-        using var scope = NewDisposeScope();
-        var job = (Job)ctx.get_data(nameof(Job));
-        var saved = ctx.get_saved_variables();
+        var job = (Job)context.get_data(nameof(Job));
+        var saved = context.get_saved_variables();
         var now = get_rng_state();
         set_rng_state(saved[2]);
         using var _ = enable_grad();
@@ -60,8 +57,9 @@ internal sealed class CheckpointedLayer : autograd.SingleTensorFunction<Checkpoi
         var output = job.Layer.call(input, job.Context);
         set_rng_state(now);
         // If neither the layer nor its input requires grad, backward fails, and its exception cannot be caught here.
-        if (output.requires_grad) autograd.backward([output], [grad_output]);
+        using var once = SavedTensors.InOnePass();
+        if (output.requires_grad) autograd.backward([output], [gradients[0]]);
         job.Hold.Dispose();
-        return BackwardResult.Give(job.InputRequiresGrad ? input.grad : null, job.EncoderRequiresGrad ? encoded.grad : null, null, null);
+        return [job.InputRequiresGrad ? input.grad : null, job.EncoderRequiresGrad ? encoded.grad : null, null, null];
     }
 }

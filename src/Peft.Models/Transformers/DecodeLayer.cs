@@ -1,4 +1,3 @@
-using System.Collections;
 using Peft.Kernels;
 using Peft.Modules;
 using static TorchSharp.torch;
@@ -16,7 +15,6 @@ internal sealed class DecodeLayer
     private readonly AdaptableModule[] projections, wide;
     private readonly AdaptableModule down;
     private readonly AdaptableModule?[] norms;
-    private readonly ICollection[] hooks;
     private readonly string activation;
     private readonly bool isParallel, isGated;
 
@@ -25,8 +23,6 @@ internal sealed class DecodeLayer
         (this.attention, this.shape, this.norms) = (attention, shape, [.. norms, attention.Norms?.Query, attention.Norms?.Key]);
         (projections, wide, down) = ([.. attention.Inputs], [.. feedForward.Inputs], feedForward.Down);
         (activation, isParallel, isGated) = (spec.Activation.Name, spec.ParallelResidual, spec.GatedFeedForward || spec.FusedGate);
-        nn.Module?[] modules = [attention, feedForward, .. projections, attention.Output, .. wide, down, .. this.norms];
-        hooks = [.. modules.OfType<nn.Module>().SelectMany(ModuleInternals.Hooks)];
     }
 
     /// <summary>The step of a layer; null if the kernels do not support the architecture.</summary>
@@ -38,11 +34,9 @@ internal sealed class DecodeLayer
         => !spec.PostNorm && spec.Encoder is null && spec.HeadSize % 8 == 0 && spec.HiddenSize % 8 == 0 && spec.IntermediateSize % 8 == 0 && attention.Kernel is { } shape && DecodeActivation.Supports(spec.Activation.Name)
             ? new(spec, attention, feedForward, shape, norms) : null;
 
-    /// <summary>The layer's output; null, without any effect, if the kernels do not support its modules' weights or adapters, or if a module has a hook.</summary>
+    /// <summary>The layer's output; null, without any effect, if the kernels do not support its modules' weights or adapters.</summary>
     public Tensor? Run(Tensor input, ForwardContext context)
     {
-        foreach (var each in hooks)
-            if (each.Count > 0) return null;
         if (!input.is_contiguous()) return null;
         using var scope = NewDisposeScope();
         var decodeNorms = new DecodeNorm?[norms.Length];

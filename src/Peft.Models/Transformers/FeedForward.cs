@@ -65,6 +65,17 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
         return down.call(kept);
     }
 
+    /// <summary>The network, as nodes of the autograd graph that keep few tensors; null if the kernels do not support it.</summary>
+    /// <param name="input">Its input <c>[batch, sequence, hidden]</c>.</param>
+    /// <param name="residual">A tensor to add; null for none.</param>
+    public Tensor? ForTraining(NodeInput input, Tensor? residual)
+    {
+        if (gate is null || !activation.IsSilu || width % 8 != 0 || (down.training && dropout > 0)) return null;
+        if (gate.ForTraining() is not { } opening || up!.ForTraining() is not { } passing || down.ForTraining() is not { } closing) return null;
+        var wide = LinearNode.Run(input, opening, passing);
+        return LinearNode.Run(new GatedInput(wide[0], wide[1]), closing, residual);
+    }
+
     private Tensor Inner(Tensor input)
     {
         if (gateUp is not null)

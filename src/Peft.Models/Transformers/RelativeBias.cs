@@ -19,13 +19,14 @@ internal sealed class RelativeBias(RelativePositions settings, int heads, bool c
         var device = Table.Weight.device;
         var keys = past + length;
         var distances = arange(Constant(1 - keys), Constant(length), One, ScalarType.Int64, device);   // key − query
-        var rows = Table.call(Buckets(distances));                            // [distances, heads]
+        var rows = Table.call(Buckets(distances, settings, causal));   // [distances, heads]
         var query = arange(Constant(past), Constant(keys), One, ScalarType.Int64, device).unsqueeze(1);
         var index = arange(Constant(0), Constant(keys), One, ScalarType.Int64, device).sub(query).add(Constant(keys - 1), One).reshape(-1);
         return rows.index_select(0, index).view(length, keys, -1).permute(2, 0, 1).unsqueeze(0).to_type(type).contiguous().MoveToOuterDisposeScope();
     }
 
-    private Tensor Buckets(Tensor distances)
+    /// <summary>The bucket of each distance key − query.</summary>
+    public static Tensor Buckets(Tensor distances, RelativePositions settings, bool causal)
     {
         var count = causal ? settings.Buckets : settings.Buckets / 2;
         var far = causal ? distances.clamp(max: Constant(0)).neg() : distances.abs();

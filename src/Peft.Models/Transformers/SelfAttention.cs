@@ -125,6 +125,25 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         return output.Bias is { } bias ? AddBias(result, bias, context) : result;
     }
 
+    /// <summary>The attention, as nodes of the autograd graph that keep few tensors; null if the kernels do not support it.</summary>
+    /// <param name="input">Its input <c>[batch, sequence, hidden]</c>.</param>
+    /// <param name="residual">A tensor to add; null for none.</param>
+    /// <param name="context">The forward pass.</param>
+    public Tensor? ForTraining(NodeInput input, Tensor? residual, ForwardContext context)
+    {
+        if (context.Cache is not null || size % 8 != 0 || !Fuses(context) || output.ForTraining() is not { } last) return null;
+        var products = new List<NodeProduct>();
+        foreach (var module in Inputs)
+        {
+            if (module.ForTraining() is not { } product) return null;
+            products.Add(product);
+        }
+        var outputs = LinearNode.Run(input, [.. products]);
+        var (q, k, v) = joined is null ? Heads(outputs[0], outputs[1], outputs[2], context) : Heads(outputs[0], context);
+        if (queryNorm is not null) (q, k) = (queryNorm.call(q), keyNorm!.call(k));
+        return LinearNode.Run(new PlainInput(Fused(q, k, v, context)!), last, residual);
+    }
+
     /// <summary>The queries' attention to the virtual tokens of this layer, <c>[batch, sequence, heads · size]</c>; null if there are none.</summary>
     private Tensor? Read(Tensor q, ForwardContext context)
     {
@@ -169,18 +188,14 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     // The fused CPU kernels support whole sequences without padding or right-padded, and one new position after the cached ones, left-padded.
     private Tensor? Fused(Tensor q, Tensor k, Tensor v, ForwardContext context)
     {
-        if (context is not { Prefix: null, PrefixGates: null, Bias: null, InAttention.Count: 0 } || attention.IsCapped || (training && dropout >= 1)) return null;
+        if (!Fuses(context)) return null;
         var rotary = AnglesOf(context);
         if (context.Cache is null)
         {
             var shape = context.Causal ? kernel : bidirectional;
             if (!FusedAttention.Supports(q, k, v, size)) return null;
             var real = context.KeyMask is null ? null : context.RealLengths;
-            if (context.KeyMask is not null)
-            {
-                if (context.PackedLengths is not null || shape.Window < context.Length || real is null) return null;
-                shape = shape with { Window = null };
-            }
+            if (context.KeyMask is not null) shape = shape with { Window = null };
             if (training && dropout > 0) shape = shape with { Dropout = AttentionDropout.Draw(dropout) };
             return FusedAttention.Run(q, k, v, shape, context.PackedLengths, context.PackedParents, real, rotary?.Cosine, rotary?.SignedSine);
         }
@@ -189,6 +204,10 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         var (keys, values) = context.Cache.Room(context.Layer, context.Batch, keyValueHeads, size, 1, q.dtype, q.device);
         return DecodeAttention.Run(q, k, v, keys, values, context.Past, kernel, rotary?.Cosine, rotary?.SignedSine, context.FirstPositions);
     }
+
+    private bool Fuses(ForwardContext context)
+        => context is { Prefix: null, PrefixGates: null, Bias: null, InAttention.Count: 0 } && !attention.IsCapped && !(training && dropout >= 1)
+           && (context.Cache is not null || context.KeyMask is null || (context.PackedLengths is null && !((context.Causal ? kernel : bidirectional).Window < context.Length) && context.RealLengths is not null));
 
     private Tensor Mix(Tensor q, Tensor k, Tensor v, Tensor? gate, ForwardContext context)
     {
@@ -238,14 +257,22 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         using var q = query!.call(input);
         using var k = key!.call(input);
         using var v = value!.call(input);
-        return (q.view(context.Batch, context.Length, heads, size),
-                k.view(context.Batch, context.Length, keyValueHeads, size),
-                v.view(context.Batch, context.Length, keyValueHeads, size));
+        return Heads(q, k, v, context);
     }
+
+    private (Tensor Query, Tensor Key, Tensor Value) Heads(Tensor q, Tensor k, Tensor v, ForwardContext context)
+        => (q.view(context.Batch, context.Length, heads, size),
+            k.view(context.Batch, context.Length, keyValueHeads, size),
+            v.view(context.Batch, context.Length, keyValueHeads, size));
 
     private (Tensor Query, Tensor Key, Tensor Value) ProjectJoined(AdaptableModule projection, Tensor input, ForwardContext context)
     {
         using var all = projection.call(input);
+        return Heads(all, context);
+    }
+
+    private (Tensor Query, Tensor Key, Tensor Value) Heads(Tensor all, ForwardContext context)
+    {
         if (perHead)
         {
             using var apart = all.view(context.Batch, context.Length, heads, 3 * size);

@@ -1,3 +1,4 @@
+using System.Collections;
 using Peft.Modules;
 using Peft.Quantization;
 using static TorchSharp.torch;
@@ -18,6 +19,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     private readonly bool parallel, postNorm;
     private readonly double dropout, attentionDropout;
     private readonly DecodeLayer? decode;
+    private readonly ICollection[] hooks;
 
     public TransformerLayer(TransformerSpec spec, int layer, Placement at) : base("")
     {
@@ -39,6 +41,9 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
             this.Place(afterAttention, attentionOutputNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
         if (names.FeedForwardOutputNorm is { } afterFeedForward)
             this.Place(afterFeedForward, feedForwardOutputNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
+        nn.Module?[] modules = [attention, feedForward, .. attention.Inputs, attention.Output, .. feedForward.Inputs, feedForward.Down, attentionNorm, feedForwardNorm, attentionOutputNorm, feedForwardOutputNorm,
+            attention.Norms?.Query, attention.Norms?.Key];
+        hooks = [.. modules.OfType<nn.Module>().SelectMany(ModuleInternals.Hooks)];
         decode = DecodeLayer.Of(spec, attention, feedForward, [attentionNorm, feedForwardNorm, attentionOutputNorm, feedForwardOutputNorm]);
     }
 
@@ -51,16 +56,51 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     {
         if (postNorm) return NormLast(input, context);
         if (Step(input, context) is { } stepped) return stepped;
+        using var middle = AddCross(AddAttention(input, context), context);
+        return AddFeedForward(parallel ? input : middle, middle);
+    }
+
+    private Tensor AddAttention(Tensor input, ForwardContext context)
+    {
+        if (is_grad_enabled() && !IsHooked && attentionOutputNorm is null)
+        {
+            using var scope = NewDisposeScope();
+            var drops = training && attentionDropout > 0;
+            if (attentionNorm.ForTraining(input) is { } normalized && attention.ForTraining(normalized, drops ? null : input, context) is { } trained)
+                return (drops ? input.add(nn.functional.dropout(trained, attentionDropout), One) : trained).MoveToOuterDisposeScope();
+        }
         using var normal = attentionNorm.call(input);
         using var attended = Finish(attention.call(normal, context), attentionOutputNorm, attentionDropout);
-        using var middle = AddCross(input.add(attended, One), context);
-        using var normalAgain = feedForwardNorm.call(parallel ? input : middle);
-        using var fed = Finish(feedForward.call(normalAgain), feedForwardOutputNorm, dropout);
-        return middle.add(fed, One);
+        return input.add(attended, One);
+    }
+
+    private Tensor AddFeedForward(Tensor input, Tensor residual)
+    {
+        if (is_grad_enabled() && !IsHooked && feedForwardOutputNorm is null)
+        {
+            using var scope = NewDisposeScope();
+            var drops = training && dropout > 0;
+            if (feedForwardNorm.ForTraining(input) is { } normalized && feedForward.ForTraining(normalized, drops ? null : residual) is { } trained)
+                return (drops ? residual.add(nn.functional.dropout(trained, dropout), One) : trained).MoveToOuterDisposeScope();
+        }
+        using var normal = feedForwardNorm.call(input);
+        using var fed = Finish(feedForward.call(normal), feedForwardOutputNorm, dropout);
+        return residual.add(fed, One);
     }
 
     /// <summary>The layer's output in a decode step by the kernels; null if they do not apply.</summary>
-    internal Tensor? Step(Tensor input, ForwardContext context) => !training && context.IsDecodeStep ? decode?.Run(input, context) : null;
+    internal Tensor? Step(Tensor input, ForwardContext context) => !training && context.IsDecodeStep && !IsHooked ? decode?.Run(input, context) : null;
+
+    // A hook runs when its module is called, so that kernels must not replace the call.
+    private bool IsHooked
+    {
+        get
+        {
+            foreach (var each in hooks)
+                if (each.Count > 0) return true;
+            return false;
+        }
+    }
 
     /// <summary>The modules into which AWQ can fold factors of inputs.</summary>
     public IReadOnlyList<ScaleFold> ScaleFolds(TransformerSpec spec)

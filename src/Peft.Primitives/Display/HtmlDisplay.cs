@@ -25,11 +25,13 @@ internal abstract class HtmlDisplay<T>
         .peft .row .number{margin-left:auto}
         .peft svg{display:block;width:100%;max-width:520px;height:auto;color:inherit}
         .peft svg text{fill:currentColor;font-size:11px;opacity:.7}
-        .peft svg path{fill:none;stroke-width:2;stroke-linejoin:round}
-        .peft svg .loss{stroke:#3b82d6;fill:none}
-        .peft svg .raw{stroke:#3b82d6;opacity:.35;stroke-width:1}
-        .peft svg .evaluation{stroke:#d97a1f;fill:#d97a1f}
-        .peft svg path.evaluation{fill:none}
+        .peft svg path{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round}
+        .peft svg circle{fill:var(--c)}
+        .peft svg .end{text-anchor:end}
+        .peft svg .middle{text-anchor:middle}
+        .peft svg .loss,.peft svg .raw{--c:#3b82d6}
+        .peft svg .raw{opacity:.35;stroke-width:1}
+        .peft svg .evaluation{--c:#d97a1f}
         .peft svg .grid{stroke:currentColor;opacity:.15}
         .peft ins{text-decoration:none;background:rgba(46,160,110,.28);border-radius:2px}
         .peft del{background:rgba(220,80,60,.25);border-radius:2px}

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Peft.Kernels;
 
 namespace Peft.Quantization.Kernels;
 
@@ -6,7 +7,7 @@ namespace Peft.Quantization.Kernels;
 internal static unsafe class ByteTable
 {
     /// <summary>Looks up the values of codes, and multiplies them by a scale.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     public static void Read(byte* codes, float* table, float scale, int count, float* to)
     {
         nint i = 0;

@@ -51,7 +51,7 @@ internal static unsafe class FourBitEncoder
     }
 
     // The rank of a value is the number of midpoints below it.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static Vector128<byte> Encode(float* values, float factor, float* middles, Vector128<byte> order)
     {
         Vector256<float> a = Scaled(values, factor), b = Scaled(values + 8, factor), c = Scaled(values + 16, factor), d = Scaled(values + 24, factor);

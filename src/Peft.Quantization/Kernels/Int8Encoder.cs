@@ -33,7 +33,7 @@ internal static unsafe class Int8Encoder
     }
 
     // A row of zeros has the scale 0. The values end with zeros.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static float Encode(float* row, int count, int padded, sbyte* to)
     {
         var largest = LargestMagnitude.Of(row, padded);

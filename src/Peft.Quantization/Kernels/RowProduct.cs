@@ -117,7 +117,7 @@ internal static unsafe class RowProduct
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static void One<T>(float* x, float* w, int deep, float* y, int high, bool add) where T : unmanaged, ISixteen<T>
     {
         T s0 = default, s1 = default, s2 = default, s3 = default;
@@ -132,7 +132,7 @@ internal static unsafe class RowProduct
         Put(s0, s1, s2, s3, y, high, add);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static void Two<T>(float* x, float* below, float* w, int deep, float* y, float* yBelow, int high, bool add) where T : unmanaged, ISixteen<T>
     {
         T s00 = default, s01 = default, s10 = default, s11 = default;
@@ -149,7 +149,7 @@ internal static unsafe class RowProduct
     }
 
     // For processors with as many registers as AVX-512 has.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     private static void Four<T>(float* x, nint length, float* w, int deep, float* y, nint outputs, int high, bool add) where T : unmanaged, ISixteen<T>
     {
         T s00 = default, s01 = default, s02 = default, s03 = default, s10 = default, s11 = default, s12 = default, s13 = default;

@@ -19,6 +19,8 @@ internal sealed class ChatRendering
     {
         if (options is { AddGenerationPrompt: true, ContinueFinalMessage: true })
             throw new ArgumentException("A text cannot both begin a new message (AddGenerationPrompt) and continue the last one (ContinueFinalMessage): set only one of them.", nameof(options));
+        if (options.Tools is { Count: > 0 } && !template.Uses("tools"))
+            throw new ChatTemplateException("The conversation has tools, but the chat template does not render any: the model was not trained to call tools. Leave them out, or set a template that writes the variable 'tools'.");
         (this.template, this.messages, this.specialTokens, this.options, this.cancellationToken) = (template, messages, specialTokens, options, cancellationToken);
         (Text, run) = Render(messages(), options.AddGenerationPrompt, options.ContinueFinalMessage);
     }

@@ -70,7 +70,7 @@ public sealed class ChatTemplate
     /// <param name="messages">The conversation.</param>
     /// <param name="options">Tools, the generation prompt, and additional variables.</param>
     /// <param name="cancellationToken">Cancels the rendering.</param>
-    /// <exception cref="ChatTemplateException">The template fails, rejects the conversation, or exceeds a limit.</exception>
+    /// <exception cref="ChatTemplateException">The template fails, rejects the conversation, renders no tools although there are some, or exceeds a limit.</exception>
     [OverloadResolutionPriority(1)]   // a collection expression also converts to a JsonArray
     public string Render(IEnumerable<ChatMessage> messages, ChatTemplateOptions? options = null, CancellationToken cancellationToken = default)
         => Rendering(messages, options, cancellationToken: cancellationToken).Text;

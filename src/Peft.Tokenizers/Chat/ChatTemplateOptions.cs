@@ -8,7 +8,7 @@ namespace Peft;
 [TypeConverter(typeof(TextConverter<ChatTemplateOptions>))]
 public sealed record ChatTemplateOptions
 {
-    /// <summary>Functions that the model may call; null for none. Tools in JSON are passed in <see cref="Variables"/> as <c>tools</c>, a <see cref="JsonArray"/>.</summary>
+    /// <summary>Functions that the model may call; null for none. A template that renders no tools is refused. Tools in JSON are passed in <see cref="Variables"/> as <c>tools</c>, a <see cref="JsonArray"/>.</summary>
     public IReadOnlyList<AITool>? Tools { get; init; }
 
     /// <summary>True to end the text with the beginning of the assistant's next message.</summary>

@@ -7,8 +7,9 @@ namespace Peft.Tokenizers.Jinja;
 internal sealed class JinjaTemplate
 {
     private readonly Block body;
+    private readonly IReadOnlySet<string> names;
 
-    private JinjaTemplate(Block body, bool hasGeneration) => (this.body, HasGeneration) = (body, hasGeneration);
+    private JinjaTemplate(Block body, StatementParser parser) => (this.body, names, HasGeneration) = (body, parser.Names, parser.HasGeneration);
 
     /// <summary>True if the template marks the assistant's content with generation blocks.</summary>
     public bool HasGeneration { get; }
@@ -17,9 +18,12 @@ internal sealed class JinjaTemplate
     {
         if (text.Length > limits.MaxTemplateLength)
             throw new ChatTemplateException($"The chat template has {text.Length:N0} characters. {limits.Remedy(nameof(ResourceLimits.MaxTemplateLength), ChatTemplate.WhereLimitsAre)}");
-        var (body, hasGeneration) = StatementParser.Parse(text, limits);
-        return new(body, hasGeneration);
+        var (body, parser) = StatementParser.Parse(text, limits);
+        return new(body, parser);
     }
+
+    /// <summary>True if an expression of the template names the variable.</summary>
+    public bool Uses(string variable) => names.Contains(variable);
 
     /// <summary>Renders the template with variables (see <see cref="PythonValue"/>).</summary>
     public (string Text, RenderRun Run) Render(Dictionary<string, object?> variables, ResourceLimits limits, TimeProvider clock, CancellationToken cancellationToken)

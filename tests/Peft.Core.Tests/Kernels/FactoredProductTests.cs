@@ -13,14 +13,14 @@ public class FactoredProductTests
     [InlineData(101, 172, 64, 8, true)]
     [InlineData(7, 33, 40, 19, true)]
     public void Output_and_gradients_are_those_of_the_formula(int rows, int inputs, int outputs, int rank, bool biased)
-        => ShouldAgree(rows, inputs, outputs, rank, biased, FactoredProduct.Supports, FactoredProduct.Run);
+        => ShouldAgree(rows, inputs, outputs, rank, biased, FactoredProduct.Of);
 
     [Fact]
     public void An_input_and_factors_that_do_not_learn_get_no_gradient()
     {
         using var scope = NewDisposeScope();
         var (x, w, a, b) = (randn(4, 16), randn(24, 16), new Parameter(randn(2, 16), requires_grad: false), new Parameter(randn(24, 2)));
-        FactoredProduct.Run(x, w, null, a, b, 1).sum().backward();
+        Product(x, FactoredProduct.Of(w, null, a, b, 1)).sum().backward();
         x.grad.ShouldBeNull();
         a.grad.ShouldBeNull();
         b.grad.ShouldNotBeNull();
@@ -31,7 +31,7 @@ public class FactoredProductTests
     {
         using var scope = NewDisposeScope();
         var (x, w, a, b) = (randn(4, 16), randn(16, 24).t(), new Parameter(randn(2, 16)), new Parameter(randn(24, 2)));
-        FactoredProduct.Run(x, w, null, a, b, 2).Difference(nn.functional.linear(x, w + 2 * b.mm(a))).ShouldBeLessThan(1e-4);
+        Product(x, FactoredProduct.Of(w, null, a, b, 2)).Difference(nn.functional.linear(x, w + 2 * b.mm(a))).ShouldBeLessThan(1e-4);
     }
 
     [Fact]
@@ -39,13 +39,12 @@ public class FactoredProductTests
     {
         using var scope = NewDisposeScope();
         var (x, w, a, b) = (randn(4, 16), randn(24, 16), new Parameter(randn(2, 16)), new Parameter(randn(24, 2)));
-        FactoredProduct.Supports(x, w, null, a, b).ShouldBeTrue();
-        FactoredProduct.Supports(x, new Parameter(randn(24, 16)), null, a, b).ShouldBeFalse();            // W learns
-        FactoredProduct.Supports(x, randn(4, 16), null, a, randn(4, 2)).ShouldBeFalse();                  // too few outputs for a vector
-        FactoredProduct.Supports(randn(4, 512), randn(512, 512), null, a, b).ShouldBeFalse();             // large: BLAS is faster
-        FactoredProduct.Supports(x.to(float64), w.to(float64), null, a.to(float64), b.to(float64)).ShouldBeFalse();
-        using var grad = no_grad();
-        FactoredProduct.Supports(x, w, null, a, b).ShouldBeFalse();
+        FactoredProduct.Of(w, null, a, b, 1).ShouldNotBeNull();
+        FactoredProduct.Of(new Parameter(randn(24, 16)), null, a, b, 1).ShouldBeNull();             // W learns
+        FactoredProduct.Of(w, new Parameter(randn(24)), a, b, 1).ShouldBeNull();                    // the bias learns
+        FactoredProduct.Of(randn(4, 16), null, a, randn(4, 2), 1).ShouldBeNull();                   // too few outputs for a vector
+        FactoredProduct.Of(randn(512, 512), null, randn(2, 512), randn(512, 2), 1).ShouldBeNull();  // large: BLAS is faster
+        FactoredProduct.Of(w.to(float64), null, a.to(float64), b.to(float64), 1).ShouldBeNull();
     }
 
     [Theory]
@@ -76,25 +75,26 @@ public class FactoredProductTests
     [InlineData(33, 40, 384, 19, true)]
     [InlineData(7, 128, 128, 64, false)]
     public void A_large_matrix_is_left_to_BLAS_and_its_thin_update_computed_in_the_same_node(int rows, int inputs, int outputs, int rank, bool biased)
-        => ShouldAgree(rows, inputs, outputs, rank, biased,
-            (x, w, bias, a, b) => LowRankProduct.Supports(x, new FrozenMatrix(w), bias, a, b), (x, w, bias, a, b, scale) => LowRankProduct.Run(x, new FrozenMatrix(w), bias, a, b, scale));
+        => ShouldAgree(rows, inputs, outputs, rank, biased, (w, bias, a, b, scale) => LowRankProduct.Of(new FrozenMatrix(w), bias, a, b, scale));
 
     [Fact]
     public void What_does_not_learn_gets_no_gradient_beside_a_large_matrix_either()
     {
         using var scope = NewDisposeScope();
         var (x, w, a, b) = (randn(4, 512), randn(512, 512).t(), new Parameter(randn(2, 512), requires_grad: false), new Parameter(randn(512, 2)));
-        LowRankProduct.Run(x, new FrozenMatrix(w), null, a, b, 1).sum().backward();
+        Product(x, LowRankProduct.Of(new FrozenMatrix(w), null, a, b, 1)).sum().backward();
         (x.grad, a.grad).ShouldBe((null, null));
         (b.grad!).Difference(x.mm(a.t()).sum(dim: 0).expand(512, 2)).ShouldBeLessThan(1e-3);
-        LowRankProduct.Supports(x, new FrozenMatrix(randn(509, 512)), null, a, randn(509, 2)).ShouldBeFalse();                  // no whole vectors
-        LowRankProduct.Supports(x, new FrozenMatrix(w), null, randn(65, 512), new Parameter(randn(512, 65))).ShouldBeFalse();    // BLAS is as fast
-        LowRankProduct.Supports(x, new FrozenMatrix(new Parameter(randn(512, 512))), null, a, b).ShouldBeFalse();                // W learns
-        LowRankProduct.Supports(x.to(float64), new FrozenMatrix(w.to(float64)), null, a.to(float64), b.to(float64)).ShouldBeFalse();
+        LowRankProduct.Of(new FrozenMatrix(randn(509, 512)), null, a, randn(509, 2), 1).ShouldBeNull();                  // no whole vectors
+        LowRankProduct.Of(new FrozenMatrix(w), null, randn(65, 512), new Parameter(randn(512, 65)), 1).ShouldBeNull();    // BLAS is as fast
+        LowRankProduct.Of(new FrozenMatrix(new Parameter(randn(512, 512))), null, a, b, 1).ShouldBeNull();                // W learns
+        LowRankProduct.Of(new FrozenMatrix(w.to(float64)), null, a.to(float64), b.to(float64), 1).ShouldBeNull();
     }
 
+    private static Tensor Product(Tensor x, NodeProduct? product) => LinearNode.Run(new PlainInput(x), product.ShouldNotBeNull())[0];
+
     // The formula in float64. Sums of float32 are off by some units in the last place of their largest terms.
-    private static void ShouldAgree(int rows, int inputs, int outputs, int rank, bool biased, Func<Tensor, Tensor, Tensor?, Tensor, Tensor, bool> takes, Func<Tensor, Tensor, Tensor?, Tensor, Tensor, double, Tensor> run)
+    private static void ShouldAgree(int rows, int inputs, int outputs, int rank, bool biased, Func<Tensor, Tensor?, Tensor, Tensor, double, NodeProduct?> product)
     {
         using var scope = NewDisposeScope();
         manual_seed(1);
@@ -103,8 +103,7 @@ public class FactoredProductTests
         var slope = randn(rows, 1, outputs);
         x.requires_grad = true;
 
-        takes(x, w, bias, a, b).ShouldBeTrue();
-        var y = run(x, w, bias, a, b, 0.5);
+        var y = Product(x, product(w, bias, a, b, 0.5));
         y.backward([slope]);
 
         Tensor Wide(Tensor tensor) => tensor.detach().to(float64).requires_grad_();

@@ -31,6 +31,20 @@ public class Chat : InFolder
     }
 
     [Fact]
+    public async Task Tools()
+    {
+        using var model = CausalLM.FromPretrained("models/stories260K");
+        var tokenizer = Tokenizer.FromPretrained("models/stories260K");
+        tokenizer.ChatTemplate = ChatTemplate.Parse("{{ bos_token }}{% for t in tools %}{{ t | tojson }} <tool_call>{% endfor %}{% for m in messages %}{{ m.content }}{% endfor %}");
+        // snippet: chat-tools
+        var weather = AIFunctionFactory.Create((string city) => $"21 degrees in {city}", "weather", "The weather of a city.");
+        using IChatClient calling = model.AsChatClient(tokenizer).AsBuilder().UseFunctionInvocation().Build();
+        ChatResponse answer = await calling.GetResponseAsync("How is Rome?", new() { Tools = [weather] });
+        // end
+        answer.Usage!.OutputTokenCount!.Value.ShouldBeGreaterThan(0);
+    }
+
+    [Fact]
     public void Templates_and_labels()
     {
         File.WriteAllText("models/stories260K/chat_template.jinja",

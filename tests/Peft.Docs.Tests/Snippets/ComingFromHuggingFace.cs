@@ -44,6 +44,9 @@ public partial class ComingFromHuggingFace : InFolder
         tokenizer.ChatTemplate = ChatTemplate.Parse("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}");
         ChatMessage[] messages = [new(ChatRole.User, "Hi")];
         tokenizer.ApplyChatTemplate(messages).Ids.ShouldNotBeEmpty();
+        tokenizer.ChatTemplate = ChatTemplate.Parse("{{ tools | tojson }}");
+        var weather = AIFunctionFactory.Create((string city) => 21, "weather");
+        tokenizer.ApplyChatTemplate(messages, new ChatTemplateOptions { Tools = [weather] }).Text.ShouldContain("weather");
         tokenizer.AddTokens(["<new>"]);
         model.ResizeTokenEmbeddings(tokenizer.VocabularySize);
         tokenizer.Save("out/model");
@@ -52,6 +55,28 @@ public partial class ComingFromHuggingFace : InFolder
         model.Generate(texts, tokenizer).Count.ShouldBe(2);
         foreach (var piece in model.GenerateText("Once upon a time", tokenizer)) piece.ShouldNotBeNull();
         using IChatClient client = model.AsChatClient(tokenizer);
+        using IChatClient calling = model.AsChatClient(tokenizer).AsBuilder().UseFunctionInvocation().Build();
+    }
+
+    [Fact]
+    public void Tasks()
+    {
+        var tokenizer = Tokenizer.FromPretrained("models/stories260K");
+        File.WriteAllLines("labels.jsonl", ["""{"text": "Tim ran.", "label": "run"}""", """{"text": "Tim sat.", "label": "sit"}"""]);
+        File.WriteAllLines("tags.jsonl", ["""{"tokens": ["Tim", "ran"], "tags": ["B-person", "O"]}"""]);
+        ClassificationDataset.FromFile("labels.jsonl", tokenizer).Labels.ShouldBe(["run", "sit"]);
+        TaggingDataset.FromFile("tags.jsonl", tokenizer).Labels.ShouldBe(["O", "B-person"]);
+        string[] texts = ["Tim ran.", "Tim sat."];
+        using var classifier = SequenceClassifier.FromPretrained("models/stories260K");
+        using var tagger = TokenClassifier.FromPretrained("models/stories260K");
+        using var answerer = QuestionAnswerer.FromPretrained("models/stories260K");
+        using var features = FeatureExtractor.FromPretrained("models/stories260K");
+        classifier.Classify(texts, tokenizer).Count.ShouldBe(2);
+        var tagged = tagger.Tag("Tim went to the park.", tokenizer);
+        tagged.Words.Count.ShouldBe(6);
+        tagged.Entities.ShouldAllBe(entity => entity.Text.Length > 0);
+        answerer.Answer("Who went to the park?", "Tim went to the park.", tokenizer).ShouldNotBeNull();
+        features.Embed(texts, tokenizer).Count.ShouldBe(2);
     }
 
     [Fact]
@@ -130,6 +155,7 @@ public partial class ComingFromHuggingFace : InFolder
         Dataset.Load("rows.jsonl").RenameColumn("question", "prompt").Columns.ShouldContain("prompt");
         rows.TrainTestSplit(0.2).Test.Count().ShouldBe(2);
         var sft = SftDataset.From(rows, tokenizer, new SftDatasetOptions { Packing = PackingStrategy.BestFit, MaxLength = 64, AssistantOnly = false });
+        SftDataset.From(rows, tokenizer, cache: new TokenCache("out/cache")).Count.ShouldBe(10);
         var pairs = PreferenceDataset.FromFile("pairs.jsonl", tokenizer);
         var rewards = RewardDataset.FromFile("pairs.jsonl", tokenizer);
         var prompts = PromptDataset.FromRows([new() { ["prompt"] = "Once upon a time" }], tokenizer);

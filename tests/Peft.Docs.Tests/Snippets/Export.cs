@@ -1,5 +1,6 @@
 using Microsoft.ML.OnnxRuntime;
 using Peft.Models;
+using static TorchSharp.torch;
 
 namespace Peft.Docs.Tests.Snippets;
 
@@ -12,7 +13,8 @@ public class Export : InFolder
         using var peft = model.ApplyLora(rank: 8);
         // snippet: export-adapter
         foreach (var problem in peft.CheckExport(ExportTarget.Vllm)) Console.WriteLine(problem);   // prints nothing: vLLM supports this adapter
-        peft.SaveAdapter("out/adapter");                                        // Hugging Face PEFT, vLLM
+        peft.SaveAdapter("out/adapter");                                        // Hugging Face PEFT
+        peft.SaveAsPlainLora("out/vllm");                                       // vLLM: --lora-modules name=out/vllm
         peft.SaveGguf("out/adapter.gguf");                                      // llama.cpp: --lora out/adapter.gguf
         peft.SaveOnnx("out/model.onnx");                                        // the base model; adapters are inputs
         peft.SaveOnnxAdapter("out/adapter.onnx_adapter");                       // ONNX Runtime: OrtLoraAdapter.Create
@@ -31,6 +33,31 @@ public class Export : InFolder
         using var results = session.Run(options, inputs, session.OutputNames);
         // end
         results[0].GetTensorTypeAndShape().Shape.Length.ShouldBeGreaterThan(2);
+    }
+
+    [Fact]
+    public void A_graph_is_written_in_float16()
+    {
+        using var model = CausalLM.FromPretrained("models/stories260K");
+        using var peft = model.ApplyLora(rank: 8);
+        // snippet: export-onnx-half
+        var half = new ExportOptions { Dtype = ScalarType.Float16 };
+        peft.SaveOnnx("out/half.onnx", options: half);
+        peft.SaveOnnxAdapter("out/half.onnx_adapter", options: half);
+        // end
+        new FileInfo("out/half.onnx").Length.ShouldBeLessThan(800_000);
+    }
+
+    [Fact]
+    public void T5_is_exported_as_two_graphs()
+    {
+        using var model = Seq2SeqLM.FromConfig(ModelConfig.Parse("""{"model_type": "t5", "vocab_size": 64, "d_model": 16, "d_kv": 8, "d_ff": 16, "num_heads": 2, "num_layers": 1}"""));
+        using var peft = model.ApplyLora(rank: 2);
+        // snippet: export-onnx-t5
+        peft.SaveOnnx("out/t5");                  // encoder_model.onnx, decoder_with_past_model.onnx
+        peft.SaveOnnxAdapter("out/t5");           // the same names with .onnx_adapter
+        // end
+        Directory.GetFiles("out/t5").Select(Path.GetFileName).Order().ShouldBe(["decoder_with_past_model.onnx", "decoder_with_past_model.onnx_adapter", "encoder_model.onnx", "encoder_model.onnx_adapter"]);
     }
 
     [Fact]

@@ -1,25 +1,10 @@
 using Microsoft.Extensions.AI;
-using static TorchSharp.torch;
 
 namespace Peft.Models.Tests.Chat;
 
 public class FunctionCallTests
 {
-    // Writes the tokens of an answer that depends on what the prompt says, then the end.
-    private sealed class Script(Tokenizer tokenizer, int end, Func<string, string> answer) : ILogitsProcessor
-    {
-        public Tensor Process(LogitsContext context, Tensor scores)
-        {
-            var prompt = context.Prompts[0];
-            var ids = tokenizer.Encode(answer(tokenizer.Decode(prompt)), addSpecialTokens: false);
-            var at = context.Tokens[0].Count - prompt.Count;
-            var result = full_like(scores, double.NegativeInfinity);
-            result[0, at < ids.Count ? ids[at] : end] = 0;
-            return result;
-        }
-    }
-
-    private const string Template = "{{ bos_token }}{% for m in messages %}{{ m.role }}: {{ m.content }}{% for c in m.tool_calls or [] %} <tool_call>{{ c.function.name }} {{ c.function.arguments | tojson }}{% endfor %}\n{% endfor %}assistant: ";
+    private const string Template = "{{ bos_token }}{% for t in tools or [] %}{{ t.function.name }} {% endfor %}{% for m in messages %}{{ m.role }}: {{ m.content }}{% for c in m.tool_calls or [] %} <tool_call>{{ c.function.name }} {{ c.function.arguments | tojson }}{% endfor %}\n{% endfor %}assistant: ";
 
     [Fact]
     public async Task Functions_are_run_and_their_results_reach_the_model()
@@ -28,7 +13,7 @@ public class FunctionCallTests
         var tokenizer = Tokenizer.FromPretrained(Reference.Stories);
         tokenizer.ChatTemplate = ChatTemplate.Parse(Template);
         var prompts = new List<string>();
-        var script = new Script(tokenizer, 2, prompt =>
+        var script = new ScriptedAnswers(tokenizer, 2, prompt =>
         {
             if (prompts.LastOrDefault() != prompt) prompts.Add(prompt);
             return prompt.Contains("tool: 42") ? "He has 42 cats." : "Let me count. <tool_call>{\"name\": \"count\", \"arguments\": {\"what\": \"cats\"}}</tool_call>";

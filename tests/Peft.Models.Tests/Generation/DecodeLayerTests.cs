@@ -28,10 +28,10 @@ public class DecodeLayerTests
         { "opt", """ "ffn_dim": 48, "activation_function": "relu", "do_layer_norm_before": true, "word_embed_proj_dim": 32 """ },
     };
 
-    private static CausalLM Create(string type, string fields) => CausalLM.FromConfig(ModelConfig.Parse($$"""{ "model_type": "{{type}}", {{Sizes}}, {{fields}} }"""), seed: 3);
+    internal static CausalLM Create(string type, string fields) => CausalLM.FromConfig(ModelConfig.Parse($$"""{ "model_type": "{{type}}", {{Sizes}}, {{fields}} }"""), seed: 3);
 
     // Adapters that change much.
-    private static PeftModel Adapt(CausalLM model)
+    internal static PeftModel Adapt(CausalLM model)
     {
         var peft = model.ApplyAdapter(new LoraOptions { Rank = 8, TargetModules = "all-linear" }, "one");
         peft.Add("two", new LoraOptions { Rank = 3, TargetModules = "all-linear" });

@@ -49,7 +49,7 @@ public class ChatTemplateTests
 
     [Fact]
     public void A_tool_that_is_no_function_is_refused()
-        => Should.Throw<ChatTemplateException>(() => ChatTemplate.Parse("x").Render(Nothing, new() { Tools = [new HostedWebSearchTool()] })).Message.ShouldContain("HostedWebSearchTool");
+        => Should.Throw<ChatTemplateException>(() => ChatTemplate.Parse("{{ tools }}").Render(Nothing, new() { Tools = [new HostedWebSearchTool()] })).Message.ShouldContain("HostedWebSearchTool");
 
     [Theory]
     [InlineData("chatml", "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello  and ")]

@@ -33,6 +33,8 @@ internal static class ChatOptionsMapping
         var result = defaults with { AddGenerationPrompt = !defaults.ContinueFinalMessage };
         if (options?.ToolMode is RequiredChatToolMode)
             throw new NotSupportedException("A local model cannot be forced to call a tool: use ChatToolMode.Auto or None.");
+        if (options?.AllowMultipleToolCalls == false && options.Tools is { Count: > 0 })
+            throw new NotSupportedException($"A local model cannot be limited to one tool call in an answer: leave {nameof(ChatOptions.AllowMultipleToolCalls)} out.");
         if (options?.Tools is { Count: > 0 } tools && options.ToolMode is not NoneChatToolMode) result = result with { Tools = [.. tools] };
         if (options?.AdditionalProperties is not { Count: > 0 } more) return result;
         var variables = new Dictionary<string, object?>(defaults.Variables);

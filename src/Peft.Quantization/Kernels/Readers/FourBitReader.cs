@@ -16,7 +16,7 @@ internal sealed unsafe class FourBitReader(byte* codes, float* table, BlockScale
 {
     private const int Group = 32;   // values whose codes are read at once
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     public override void Read<T>(long row, int column, int count, float* to)
     {
         var (lookup, shift, start) = (T.Table(table), int.Log2(blockSize), (nint)to);
@@ -44,7 +44,7 @@ internal sealed unsafe class FourBitReader(byte* codes, float* table, BlockScale
     public override bool Multiplies => columns % blockSize == 0 && blockSize % Group == 0 && type == ScalarType.Float32;
 
     // A row at a time: processors fetch a single stream from memory faster than several. Even and odd values have a sum each, which hides the latency of the additions.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     public override void Multiply<T>(long first, int count, float* x, float* y)
     {
         using var scratch = new Scratch((int)columns);

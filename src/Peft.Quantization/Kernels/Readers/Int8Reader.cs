@@ -1,12 +1,13 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Peft.Kernels;
 
 namespace Peft.Quantization.Kernels;
 
 /// <summary>Values of <see cref="Int8Matrix"/>: whole numbers, times the row's scale, times 1/127.</summary>
 internal sealed unsafe class Int8Reader(sbyte* codes, float* scales, float step, long columns) : ValueReader
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     public override void Read<T>(long row, int column, int count, float* to)
     {
         var from = codes + row * columns + column;
@@ -19,7 +20,7 @@ internal sealed unsafe class Int8Reader(sbyte* codes, float* scales, float step,
     public override bool Multiplies => columns % 16 == 0;
 
     // A row at a time: processors fetch a single stream from memory faster than several. Four sums hide the latency of the additions.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     public override void Multiply<T>(long first, int count, float* x, float* y)
     {
         var (length, last) = ((nint)columns, step);

@@ -18,11 +18,13 @@ internal sealed class StatementParser
     /// <summary>True if the template has a generation block.</summary>
     public bool HasGeneration { get; private set; }
 
-    public static (Block Body, bool HasGeneration) Parse(string template, ResourceLimits limits)
+    /// <summary>The names that occur in expressions.</summary>
+    public IReadOnlySet<string> Names => expressions.Operands.SeenNames;
+
+    public static (Block Body, StatementParser Parser) Parse(string template, ResourceLimits limits)
     {
         var parser = new StatementParser(new TokenStream(TemplateLexer.Read(template), limits));
-        var body = parser.ParseUntil();
-        return (body, parser.HasGeneration);
+        return (parser.ParseUntil(), parser);
     }
 
     // Stops after "{%", before one of the keywords.

@@ -1,12 +1,13 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Peft.Kernels;
 
 namespace Peft.Quantization.Kernels;
 
 /// <summary>Q4_K: d·scale·q − dmin·minimum, of 8 groups of 32 numbers: of each 32 bytes the low bits are one group, the high ones the next.</summary>
 internal readonly unsafe struct Q4KBlock : IGgufBlock
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     public static void Read<T>(byte* block, float* to) where T : unmanaged, ISixteen<T>
     {
         var (d, dmin) = (BlockBits.Half(block), BlockBits.Half(block + 2));

@@ -1,12 +1,13 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Peft.Kernels;
 
 namespace Peft.Quantization.Kernels;
 
 /// <summary>Q5_K: as Q4_K, with a fifth bit: that of group j is bit j of 32 bytes.</summary>
 internal readonly unsafe struct Q5KBlock : IGgufBlock
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     public static void Read<T>(byte* block, float* to) where T : unmanaged, ISixteen<T>
     {
         var (d, dmin) = (BlockBits.Half(block), BlockBits.Half(block + 2));

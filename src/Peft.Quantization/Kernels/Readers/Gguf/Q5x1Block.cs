@@ -1,12 +1,13 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Peft.Kernels;
 
 namespace Peft.Quantization.Kernels;
 
 /// <summary>Q5_1: d·q + m, of 32 numbers of 4 bits, whose fifth bits lie before them.</summary>
 internal readonly unsafe struct Q5x1Block : IGgufBlock
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     public static void Read<T>(byte* block, float* to) where T : unmanaged, ISixteen<T>
     {
         var (d, m, bytes) = (T.Of(BlockBits.Half(block)), T.Of(BlockBits.Half(block + 2)), Vector128.Load(block + 8));

@@ -1,12 +1,13 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Peft.Kernels;
 
 namespace Peft.Quantization.Kernels;
 
 /// <summary>Q6_K: d·scale·(q − 32), with a scale for each 16 numbers. Each half of 128 has low bits in 64 bytes and two more of each in 32.</summary>
 internal readonly unsafe struct Q6KBlock : IGgufBlock
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(JitOptions.Loop)]
     public static void Read<T>(byte* block, float* to) where T : unmanaged, ISixteen<T>
     {
         var d = BlockBits.Half(block + 208);

@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Peft.Report;
+namespace Peft;
 
 /// <summary>A curve of a chart.</summary>
 /// <param name="Name">Its name in the legend.</param>

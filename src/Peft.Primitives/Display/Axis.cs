@@ -1,4 +1,4 @@
-namespace Peft.Report;
+namespace Peft;
 
 /// <summary>A linear scale from values to a span of a drawing, with round ticks.</summary>
 internal sealed class Axis

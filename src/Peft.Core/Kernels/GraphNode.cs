@@ -1,0 +1,58 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Kernels;
+
+/// <summary>A node of the autograd graph with hand-written forward and backward passes, which frees each tensor after its last use.</summary>
+internal abstract class GraphNode<T> : autograd.MultiTensorFunction<T> where T : GraphNode<T>, new()
+{
+    private const string Outputs = "outputs";
+
+    private sealed record OutputInfo(long[] Shape, ScalarType Type, Device Device)
+    {
+        public Tensor Zeros() => zeros(Shape, Type, Device);
+    }
+
+    public override string Name => typeof(T).Name;
+
+    /// <summary>Adds a node to the graph, and returns its outputs.</summary>
+    protected static List<Tensor> Record(params object[] arguments)
+    {
+        // TorchSharp allocates a tensor of each output's size, which is never used.
+        using var scope = NewDisposeScope();
+        var outputs = apply(arguments);
+        foreach (var output in outputs) output.MoveToOuterDisposeScope();
+        return outputs;
+    }
+
+    /// <summary>Computes the outputs.</summary>
+    protected abstract Tensor[] Forward(autograd.AutogradContext context, object[] arguments);
+
+    /// <summary>Computes the gradients, one or null for each argument of the node.</summary>
+    /// <param name="context">What the forward pass saved.</param>
+    /// <param name="gradients">Gradients of the outputs, contiguous.</param>
+    protected abstract Tensor?[] Backward(autograd.AutogradContext context, Tensor[] gradients);
+
+    /// <inheritdoc/>
+    public sealed override List<Tensor> forward(autograd.AutogradContext ctx, params object[] vars)
+    {
+        ctx.set_materialize_grads(false);
+        var outputs = Forward(ctx, vars);
+        ctx.save_data(Outputs, Array.ConvertAll(outputs, output => new OutputInfo(output.shape, output.dtype, output.device)));
+        return [.. outputs];
+    }
+
+    /// <inheritdoc/>
+    public sealed override List<Tensor> backward(autograd.AutogradContext ctx, List<Tensor> grad_outputs)
+    {
+        using var scope = NewDisposeScope();
+        var outputs = (OutputInfo[])ctx.get_data(Outputs);
+        var gradients = new Tensor[outputs.Length];
+        // No gradient means zero.
+        for (var i = 0; i < gradients.Length; i++) gradients[i] = grad_outputs[i].IsInvalid ? outputs[i].Zeros() : grad_outputs[i].contiguous();
+        var results = Backward(ctx, gradients);
+        SavedTensors.Free(ctx);
+        foreach (var received in grad_outputs) received.Dispose();   // otherwise, they would stay in memory until the end of the step
+        return GivenGradients.Give(results);
+    }
+}

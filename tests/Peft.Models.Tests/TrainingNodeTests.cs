@@ -1,0 +1,90 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Models.Tests;
+
+/// <summary>Layers whose parts are single nodes of the autograd graph train as the modules one by one do.</summary>
+public class TrainingNodeTests
+{
+    private const string Llama = """ "num_key_value_heads": 2, "rms_norm_eps": 1e-5, "hidden_act": "silu" """;
+
+    public static TheoryData<string, string> Architectures => DecodeLayerTests.Architectures;
+
+    [Theory, MemberData(nameof(Architectures))]
+    public void Losses_and_gradients_are_those_of_the_modules(string type, string fields)
+    {
+        using var model = DecodeLayerTests.Create(type, fields);
+        model.train();
+        using var peft = DecodeLayerTests.Adapt(model);
+        Compare(model, peft);
+        peft.Activate("two");   // of rank 3
+        Compare(model, peft);
+        if (!model.named_modules().Any(pair => pair.name.EndsWith("q_proj", StringComparison.Ordinal))) return;
+        peft.Add("few", new LoraOptions { Rank = 4, TargetModules = ["q_proj", "v_proj"] });
+        peft.Activate("few");
+        using (no_grad())
+            foreach (var tensor in peft.Trainables) tensor.Value.normal_(0, 0.1);
+        Compare(model, peft);
+    }
+
+    [Fact]
+    public void A_quantized_model_trains_alike()
+    {
+        using var model = CausalLM.FromPretrained(Reference.Folder("llama"), new LoadOptions { Quantization = Peft.Quantization.QuantizationOptions.Nf4() });
+        model.train();
+        using var peft = DecodeLayerTests.Adapt(model);
+        Compare(model, peft);
+    }
+
+    [Theory]
+    [InlineData("input_layernorm")]
+    [InlineData("q_proj")]
+    [InlineData("o_proj")]
+    [InlineData("up_proj")]
+    [InlineData("mlp")]
+    public void A_hook_on_a_module_inside_runs(string name)
+    {
+        using var model = DecodeLayerTests.Create("llama", Llama);
+        model.train();
+        using var peft = DecodeLayerTests.Adapt(model);
+        var calls = 0;
+        var hooks = Modules(model).Where(pair => pair.Name.EndsWith(name, StringComparison.Ordinal))
+            .Select(pair => pair.Module.register_forward_hook((_, _, output) => { calls++; return output.mul(0.5f); })).ToList();
+        using var scope = NewDisposeScope();
+        var hooked = Gradients(model, peft);
+        calls.ShouldBe(2, "one for each layer");
+        foreach (var hook in hooks) hook.remove();
+        hooked.Loss.ShouldNotBe(Gradients(model, peft).Loss);
+        calls.ShouldBe(2);
+    }
+
+    // A hook that changes nothing makes a layer call its modules.
+    private static void Compare(CausalLM model, PeftModel peft)
+    {
+        using var scope = NewDisposeScope();
+        var nodes = Gradients(model, peft);
+        var hooks = Modules(model).Select(pair => pair.Module.register_forward_hook((_, _, output) => output.alias())).ToList();
+        var modules = Gradients(model, peft);
+        foreach (var hook in hooks) hook.remove();
+        nodes.Loss.ShouldBe(modules.Loss, 1e-5);
+        nodes.Gradients.ShouldNotBeEmpty();
+        nodes.Gradients.Count.ShouldBe(modules.Gradients.Count);
+        foreach (var (one, other) in nodes.Gradients.Zip(modules.Gradients)) one.Value.RelativeDifference(other.Value).ShouldBeLessThan(2e-5, one.Name);
+    }
+
+    // A batch whose second row is padded.
+    private static (float Loss, List<(string Name, Tensor Value)> Gradients) Gradients(CausalLM model, PeftModel peft)
+    {
+        foreach (var trained in peft.Trainables) trained.Value.grad = null;
+        var ids = tensor(new long[] { 5, 1, 3, 2, 9, 14, 7, 7, 4, 11, 6, 0, 0, 0 }, [2L, 7L]);
+        var labels = tensor(new long[] { 5, 1, 3, 2, 9, 14, 7, 7, 4, 11, 6, -100, -100, -100 }, [2L, 7L]);
+        using var batch = new Batch { InputIds = ids, Labels = labels, AttentionMask = labels.ge(0).to_type(ScalarType.Int64) };
+        manual_seed(11);   // the dropout of GPT-2 and OPT
+        var loss = model.Loss(batch);
+        loss.backward();
+        return (loss.item<float>(), [.. peft.Trainables.Where(trained => trained.Value.grad is not null).Select(trained => (trained.Name, trained.Value.grad!.clone()))]);
+    }
+
+    private static IEnumerable<(string Name, nn.Module<Tensor, Tensor> Module)> Modules(CausalLM model)
+        => model.Backbone.Layers.SelectMany(layer => layer.named_modules()).Where(pair => pair.module is nn.Module<Tensor, Tensor>).Select(pair => (pair.name, (nn.Module<Tensor, Tensor>)pair.module));
+}
