@@ -74,7 +74,6 @@ public sealed class BadBatchTests : IDisposable
     public void Settings_that_make_no_sense_are_refused()
     {
         Refused(new CpoObjective(peft, new() { Beta = 0 })).ShouldContain("Beta must be above 0");
-        Refused(new CpoObjective(peft, new() { LabelSmoothing = 0.1, Loss = CpoLoss.Ipo })).ShouldContain("no label smoothing");
         Refused(new OrpoObjective(peft, new() { Beta = double.NaN })).ShouldContain("Beta");
         Refused(new TpoObjective(peft, new() { TpoAlpha = -1 })).ShouldContain("TpoAlpha");
         Refused(new KtoObjective(peft, new() { DesirableWeight = -1 })).ShouldContain("DesirableWeight");
@@ -88,6 +87,23 @@ public sealed class BadBatchTests : IDisposable
         Should.Throw<AdapterOptionsException>(() => new CpoObjective(classifying)).Message.ShouldContain("CausalLM");
         Should.Throw<AdapterOptionsException>(() => new RewardObjective(peft)).Message.ShouldContain("SequenceClassifier");
         Should.Throw<AdapterOptionsException>(() => new ProcessRewardObjective(peft)).Message.ShouldContain("TokenClassifier");
+    }
+
+    [Fact]
+    public void Smoothing_of_losses_that_have_none_is_warned_of()
+    {
+        Warning(new CpoObjective(peft, new() { LabelSmoothing = 0.1, Loss = CpoLoss.Ipo })).ShouldHaveSingleItem().ShouldStartWith("The loss Ipo has no label smoothing");
+        Warning(new TpoObjective(peft, new() { LabelSmoothing = 0.1, Loss = TpoLoss.Hinge })).ShouldHaveSingleItem().ShouldContain("Hinge has no label smoothing");
+        Warning(new CpoObjective(peft, new() { LabelSmoothing = 0.1 })).ShouldBeEmpty();
+        Warning(new CpoObjective(peft, new() { Loss = CpoLoss.SimPo })).ShouldHaveSingleItem().ShouldContain("CpoAlpha is not 0");
+        using var batch = Texts.Batch(2);
+        new CpoObjective(peft, new() { LabelSmoothing = 0.1, Loss = CpoLoss.Ipo }).Loss(batch, new()).item<float>().ShouldBe(new CpoObjective(peft, new() { Loss = CpoLoss.Ipo }).Loss(batch, new()).item<float>());
+
+        IEnumerable<string> Warning(Objective objective)
+        {
+            objective.Errors(peft, new()).ShouldBeEmpty();
+            return objective.Warnings(peft, new());
+        }
     }
 
     private string Refused(Objective objective) => Should.Throw<TrainingException>(() => new Trainer(peft, Texts.Data(2)) { Objective = objective }.Train()).Message;

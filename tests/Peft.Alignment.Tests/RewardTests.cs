@@ -6,7 +6,7 @@ namespace Peft.Alignment.Tests;
 
 public sealed class RewardTests
 {
-    private static ModelConfig Config
+    internal static ModelConfig Config
     {
         get
         {

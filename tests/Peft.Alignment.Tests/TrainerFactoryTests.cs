@@ -63,13 +63,17 @@ public sealed class TrainerFactoryTests
         return trainer.Train().Losses;
     }
 
-    [Fact]
-    public void Callbacks_of_online_trainers_can_end_the_run()
+    [Theory, InlineData(true), InlineData(false)]
+    public void Callbacks_of_online_trainers_can_end_the_run(bool added)
     {
         using var scope = NewDisposeScope();
         using var model = TinyModel.Create();
         using var peft = model.ApplyLora(rank: 4);
-        var result = GrpoTrainer.Create(peft, Prompts, Rollouts, new() { Beta = 0.01 }, Training with { MaxSteps = 50, LearningRate = 5e-2 }, callbacks: [new KlStop(0.05)]).Train();
+        var stop = new KlStop(0.05);
+        var trainer = GrpoTrainer.Create(peft, Prompts, Rollouts, new() { Beta = 0.01 }, Training with { MaxSteps = 50, LearningRate = 5e-2 }, callbacks: added ? null : [stop]);
+        if (added) trainer.AddCallback(stop).ShouldBeSameAs(trainer);
+        trainer.Callbacks.ShouldBe([stop]);
+        var result = trainer.Train();
         result.StopReason.ShouldBe(StopReason.Callback);
         result.Steps.ShouldBeInRange(2, 49);
     }

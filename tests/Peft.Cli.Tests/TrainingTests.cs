@@ -107,6 +107,7 @@ public sealed class TrainingTests : IDisposable
     [InlineData("Name at least one by --reward")]
     [InlineData("'taste:good' is none of", "--reward", "taste:good")]
     [InlineData("not a regular expression", "--reward", "regex:(")]
+    [InlineData("no-such-program could not be started", "--reward", "program:no-such-program --fast")]
     [InlineData("reads the rows of --data", "--reward", "field:name", "--eval-data", "again")]
     public async Task A_reward_that_cannot_be_given_is_refused(string expected, params string[] more)
     {

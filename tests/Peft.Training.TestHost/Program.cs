@@ -1,12 +1,16 @@
 // Trains a small network and says on standard output what it is doing, so that a test can kill it at a chosen moment; after each step it waits for a line on standard input, or its end.
-// Arguments: the output folder. Goes on from the last checkpoint there, if any. At the end writes result.txt into the folder.
-using System.Globalization;
+// Arguments: the output folder; optionally an online method, by which a language model is trained instead. Goes on from the last checkpoint there, if any. At the end writes result.txt into the folder.
 using Peft;
 using Peft.Training.TestHost;
 using static TorchSharp.torch;
 
 set_num_threads(1);
 var folder = args[0];
+if (args is [_, var method])
+{
+    OnlineRun.Run(folder, method);
+    return;
+}
 manual_seed(7);
 using var network = new TinyNetwork();
 var inputs = randn(40, 4);
@@ -30,8 +34,4 @@ var trainer = new Trainer(model, TrainingDataset.From(inputs, inputs.sum(1, keep
     Callbacks = [new Narrator()],
 };
 var result = trainer.Train();
-var numbers = model.Trainables.SelectMany(tensor => tensor.Value.detach().data<float>().ToArray())
-    .Concat(result.Losses.Select(loss => (float)loss))
-    .Concat(result.Evaluations.Select(evaluation => (float)evaluation.Loss))
-    .Select(number => BitConverter.SingleToInt32Bits(number).ToString("x8", CultureInfo.InvariantCulture));
-File.WriteAllText(Path.Combine(folder, "result.txt"), $"{result.Steps} steps, best {result.Best?.Step}: {string.Join(' ', numbers)}");
+Numbers.Write(folder, $"{result.Steps} steps, best {result.Best?.Step}", model, result);

@@ -11,13 +11,12 @@ namespace Peft;
 /// <param name="student">The student: a <see cref="Models.CausalLM"/>, usually with an adapter.</param>
 /// <param name="teacher">The teacher, with the student's vocabulary: a separate model, or another adapter of the student's base.</param>
 /// <param name="options">Settings; the defaults if null.</param>
-public sealed class GkdObjective(ITrainable student, Reference teacher, GkdOptions? options = null) : Objective
+public sealed class GkdObjective(ITrainable student, Reference teacher, GkdOptions? options = null) : ReferencedObjective(student, teacher ?? throw new ArgumentNullException(nameof(teacher)))
 {
     private readonly GkdOptions settings = options ?? new();
-    private readonly Policy student = new(student, teacher ?? throw new ArgumentNullException(nameof(teacher)));
 
     /// <inheritdoc/>
-    protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options) => [.. settings.Errors(), .. student.Errors(model)];
+    protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options) => [.. settings.Errors(), .. Policy.Errors(model)];
 
     /// <inheritdoc/>
     protected internal override Tensor Loss(Batch batch, TrainingMetrics metrics)
@@ -27,7 +26,7 @@ public sealed class GkdObjective(ITrainable student, Reference teacher, GkdOptio
         using var scope = NewDisposeScope();
         var labels = LabelsOf(batch);
         var input = ModelInput.From(batch);
-        var divergences = student.Model.Measure(student.Model.PredictingStates(input, labels), new TeacherDivergence(student, student.ByReference(model => model.PredictingStates(input, labels)), settings.Beta));
+        var divergences = Policy.Model.Measure(Policy.Model.PredictingStates(input, labels), new TeacherDivergence(Policy, Policy.ByReference(model => model.PredictingStates(input, labels)), settings.Beta));
         var tokens = Math.Max(1, divergences.numel());
         return divergences.sum().div(batch.Extra.TryGetValue("num_items_in_batch", out var items) ? items.to_type(ScalarType.Float32).sum() : full([], Constant((double)tokens), ScalarType.Float32, divergences.device)).MoveToOuterDisposeScope();
     }
@@ -49,8 +48,8 @@ public sealed class GkdObjective(ITrainable student, Reference teacher, GkdOptio
         var rollouts = new RolloutOptions { Rewards = [], MaxCompletionLength = settings.MaxNewTokens, Temperature = settings.Temperature };
         var seed = randint(long.MaxValue, [1], ScalarType.Int64).item<long>();
         using var prompts = PromptsOf(batch);
-        var completions = onPolicy ? new Sampling(student.Model, rollouts, 1).Run(prompts, seed) : student.ByReference(model => new Sampling(model, rollouts, 1).Run(prompts, seed));
-        var made = Sampling.ToBatch(completions, new Sampling(student.Model, rollouts, 1).Padding, masksTruncated: false, batch.InputIds.device);
+        var completions = onPolicy ? new Sampling(Policy.Model, rollouts, 1).Run(prompts, seed) : Policy.ByReference(model => new Sampling(model, rollouts, 1).Run(prompts, seed));
+        var made = Sampling.ToBatch(completions, new Sampling(Policy.Model, rollouts, 1).Padding, masksTruncated: false, batch.InputIds.device);
         metrics.Add("completions/mean_length", completions.Average(each => (double)each.Tokens.Count));
         Tensor Keep(Tensor each) => each.DetachFromDisposeScope();
         return new() { InputIds = Keep(made.InputIds), AttentionMask = Keep(made.AttentionMask!), Labels = Keep(new Completions(made).Labels), Weight = completions.Sum(each => each.Tokens.Count) };

@@ -18,7 +18,10 @@ namespace Peft;
 public sealed class GrpoObjective(ITrainable policy, RolloutOptions rollouts, GrpoOptions? options = null, Reference? reference = null)
     : OnlineObjective(policy, rollouts, reference, defaultGenerations: 8)
 {
+    private const string EntropyState = "entropy_control";
+
     private readonly GrpoOptions settings = options ?? new();
+    private readonly EntropyControl entropy = new(options ?? new());
 
     private bool CountsPadding => settings is { Loss: GrpoLoss.Luspo, Beta: > 0 };   // as in TRL, whose mean then covers padding too
 
@@ -48,7 +51,7 @@ public sealed class GrpoObjective(ITrainable policy, RolloutOptions rollouts, Gr
         ArgumentNullException.ThrowIfNull(metrics);
         using var scope = NewDisposeScope();
         var completions = new Completions(batch, CountsPadding);
-        var predicted = completions.Predict(Policy, Rollouts.Temperature, settings.EntropyCoefficient != 0);
+        var predicted = completions.Predict(Policy, Rollouts.Temperature, settings.HasEntropyTerm);
         var terms = new GrpoTerms(completions, predicted, settings);
         var samplerRatios = terms.SamplerRatios();
         var perToken = terms.PerToken(samplerRatios);
@@ -60,15 +63,44 @@ public sealed class GrpoObjective(ITrainable policy, RolloutOptions rollouts, Gr
             metrics.Add("kl", completions.Mean(kl), completions.Tokens);
         }
         var loss = Total(perToken, completions);
-        if (settings.EntropyCoefficient != 0)
+        if (settings.HasEntropyTerm)
         {
             metrics.Add("policy_loss", loss, completions.Rows);
-            metrics.Add("entropy_coef", settings.EntropyCoefficient);
-            loss = loss.sub(EntropyMean(predicted.Entropies, terms.Trained, completions).mul(Constant(settings.EntropyCoefficient)));
+            metrics.Add("entropy_coef", entropy.Coefficient);
+            loss = loss.sub(EntropyMean(predicted.Entropies, terms.Trained, completions).mul(Constant(entropy.Applied)));
+            if (is_grad_enabled()) entropy.Add(predicted.Entropies.detach().mul(terms.Trained).sum().item<float>(), terms.Trained.sum().item<float>());   // not in an evaluation
         }
         metrics.Add("entropy", completions.Mean(predicted.Entropies), completions.Tokens);
         ReportClips(metrics, completions, terms);
         return loss.MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    protected internal override IReadOnlyList<Batch> Prepare(IReadOnlyList<Batch> batches, int step, TrainingMetrics metrics)
+    {
+        entropy.Begin(step);
+        return base.Prepare(batches, step, metrics);
+    }
+
+    /// <inheritdoc/>
+    protected internal override void AfterStep(int step)
+    {
+        base.AfterStep(step);
+        entropy.End();
+    }
+
+    /// <inheritdoc/>
+    protected internal override IReadOnlyDictionary<string, Tensor> SaveState()
+        => settings.EntropyTarget is null ? base.SaveState() : new Dictionary<string, Tensor>(base.SaveState()) { [EntropyState] = tensor([entropy.State.Coefficient, entropy.State.Last], ScalarType.Float64) };
+
+    /// <inheritdoc/>
+    protected internal override void LoadState(IReadOnlyDictionary<string, Tensor> state)
+    {
+        base.LoadState(state);
+        if (settings.EntropyTarget is null) return;
+        if (!state.TryGetValue(EntropyState, out var saved) || saved.numel() != 2) throw new TrainingException($"The checkpoint lacks {EntropyState}: it belongs to a run without {nameof(GrpoOptions.EntropyTarget)}.");
+        var values = saved.to_type(ScalarType.Float64).data<double>().ToArray();
+        entropy.State = (values[0], values[1]);
     }
 
     private Tensor Total(Tensor perToken, Completions completions)

@@ -36,6 +36,19 @@ public sealed record GrpoOptions
     /// <summary>Weight of the mean entropy, which is added to what is maximized. 0 by default.</summary>
     public double EntropyCoefficient { get; init; }
 
+    /// <summary>
+    /// The mean entropy that the policy should keep (Skywork-OR1, arXiv:2505.22312): after a step with at most this entropy, <see cref="EntropyCoefficient"/> is raised by
+    /// <see cref="EntropyCoefficientStep"/> and counts in the next step; after others it is lowered by as much and does not count. Null, the default, for a fixed coefficient.
+    /// Choose it near the metric <c>entropy</c> of the first steps.
+    /// </summary>
+    public double? EntropyTarget { get; init; }
+
+    /// <summary>Change of the coefficient after each step, with <see cref="EntropyTarget"/>. 0.005 by default.</summary>
+    public double EntropyCoefficientStep { get; init; } = 0.005;
+
+    /// <summary>Range of the coefficient, with <see cref="EntropyTarget"/>. (0, 1) by default.</summary>
+    public (double Min, double Max) EntropyCoefficientRange { get; init; } = (0, 1);
+
     /// <summary>Completions of negative advantage are left out if the mean of log p at generation − log p now exceeds this (DeepSeek-V3.2, arXiv:2512.02556); null for none.</summary>
     public double? OffPolicyThreshold { get; init; }
 
@@ -69,8 +82,11 @@ public sealed record GrpoOptions
     /// <summary>True if the loss divides by the tokens of all completions that were generated together.</summary>
     internal bool DividesByAllTokens => Loss is GrpoLoss.Dapo or GrpoLoss.Cispo or GrpoLoss.Vespo;
 
+    /// <summary>True if the entropy is a term of the loss.</summary>
+    internal bool HasEntropyTerm => EntropyCoefficient != 0 || EntropyTarget is not null;
+
     /// <summary>True if the loss of a batch is the mean of the losses of its rows.</summary>
-    internal bool IsMeanOverRows => TopEntropyQuantile == 1 && (EntropyCoefficient == 0 || DividesByAllTokens);
+    internal bool IsMeanOverRows => TopEntropyQuantile == 1 && (!HasEntropyTerm || DividesByAllTokens);
 
     /// <summary>Reasons that the options cannot be used; empty if they can.</summary>
     internal IEnumerable<string> Errors()
@@ -83,7 +99,10 @@ public sealed record GrpoOptions
         if (Loss == GrpoLoss.Luspo && ImportanceLevel != ImportanceLevel.Sequence) yield return "The loss Luspo weights whole completions: set ImportanceLevel to Sequence.";
         if (TopEntropyQuantile is not (> 0 and <= 1)) yield return $"TopEntropyQuantile must be in (0, 1], but was {TopEntropyQuantile}.";
         if (!double.IsFinite(EntropyCoefficient)) yield return $"EntropyCoefficient must be finite, but was {EntropyCoefficient}.";
-        if (Loss == GrpoLoss.Gmpo && EntropyCoefficient != 0) yield return "The loss Gmpo has no entropy term: set EntropyCoefficient to 0.";
+        if (Loss == GrpoLoss.Gmpo && HasEntropyTerm) yield return "The loss Gmpo has no entropy term: set EntropyCoefficient to 0, and no EntropyTarget.";
+        if (EntropyTarget is { } target && !(target >= 0 && double.IsFinite(target))) yield return $"EntropyTarget must be 0 or more, but was {target}.";
+        if (!(EntropyCoefficientStep >= 0 && double.IsFinite(EntropyCoefficientStep))) yield return $"EntropyCoefficientStep must be 0 or more, but was {EntropyCoefficientStep}.";
+        if (!(EntropyCoefficientRange.Min <= EntropyCoefficientRange.Max)) yield return $"EntropyCoefficientRange must be a minimum and a maximum, but was {EntropyCoefficientRange.Min} and {EntropyCoefficientRange.Max}.";
         if (OffPolicyThreshold is { } threshold && !double.IsFinite(threshold)) yield return $"OffPolicyThreshold must be finite, but was {threshold}.";
         if (!(SapoTemperaturePositive > 0 && SapoTemperatureNegative > 0)) yield return $"The temperatures of Sapo must be above 0, but were {SapoTemperaturePositive} and {SapoTemperatureNegative}.";
         if (SamplerRatioMin is { } least && SamplerRatioMax is { } most && !(least < most)) yield return $"SamplerRatioMin must be below SamplerRatioMax, but they were {least} and {most}.";

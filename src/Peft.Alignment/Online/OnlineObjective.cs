@@ -10,19 +10,17 @@ namespace Peft;
 /// A dataset's batch size counts prompts. Its completions, <see cref="RolloutOptions.Generations"/> of each prompt, last for <see cref="RolloutOptions.MiniBatches"/> ×
 /// <see cref="RolloutOptions.Iterations"/> optimizer steps. Random numbers follow from the trainer's seed and the step; a checkpoint holds completions that are still in use.
 /// </remarks>
-public abstract class OnlineObjective : Objective
+public abstract class OnlineObjective : ReferencedObjective
 {
     private const string StatePrefix = "rollout", SamplesName = "completions";
 
-    private readonly Reference reference;
     private readonly int least;
     private List<List<Batch>>? held;   // for each batch of a step, its mini-batches
 
     private protected OnlineObjective(ITrainable policy, RolloutOptions rollouts, Reference? reference, int defaultGenerations, int leastGenerations = 2)
+        : base(policy, reference)
     {
         Rollouts = rollouts ?? throw new ArgumentNullException(nameof(rollouts));
-        this.reference = reference ?? Reference.Base;
-        Policy = new(policy, this.reference);
         least = leastGenerations;
         Generations = rollouts.Generations ?? defaultGenerations;
     }
@@ -30,8 +28,6 @@ public abstract class OnlineObjective : Objective
     internal RolloutOptions Rollouts { get; }
 
     internal int Generations { get; }
-
-    internal Policy Policy { get; }
 
     /// <inheritdoc/>
     protected internal override bool UsesDropout => !Rollouts.DisableDropout;
@@ -99,6 +95,7 @@ public abstract class OnlineObjective : Objective
     /// <inheritdoc/>
     protected internal override void AfterStep(int step)
     {
+        base.AfterStep(step);
         if (step % StepsPerBatch == 0) Forget();
     }
 
@@ -225,7 +222,7 @@ public abstract class OnlineObjective : Objective
     /// <inheritdoc/>
     protected internal override IReadOnlyDictionary<string, Tensor> SaveState()
     {
-        var state = new Dictionary<string, Tensor>();
+        var state = new Dictionary<string, Tensor>(base.SaveState());
         for (var i = 0; i < held?.Count; i++)
             for (var part = 0; part < held[i].Count; part++)
             {
@@ -240,7 +237,7 @@ public abstract class OnlineObjective : Objective
     /// <inheritdoc/>
     protected internal override void LoadState(IReadOnlyDictionary<string, Tensor> state)
     {
-        ArgumentNullException.ThrowIfNull(state);
+        base.LoadState(state);
         Forget();
         var batches = new SortedDictionary<(int, int), Dictionary<string, Tensor>>();
         foreach (var (key, value) in state.Where(pair => pair.Key.StartsWith(StatePrefix + ".", StringComparison.Ordinal)))

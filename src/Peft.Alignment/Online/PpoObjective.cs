@@ -17,7 +17,7 @@ namespace Peft;
 public sealed class PpoObjective(ActorCritic models, RolloutOptions rollouts, PpoOptions? options = null, Reference? reference = null)
     : OnlineObjective((models ?? throw new ArgumentNullException(nameof(models))).Policy, rollouts, reference, defaultGenerations: 1, leastGenerations: 1)
 {
-    private const string KlState = "kl_coefficient";
+    private const string KlState = "kl_coefficient", PolicyTokens = "policy_tokens", ValueTokens = "value_tokens";
 
     private readonly ActorCritic models = models;
     private readonly PpoOptions settings = options ?? new();
@@ -26,6 +26,19 @@ public sealed class PpoObjective(ActorCritic models, RolloutOptions rollouts, Pp
     /// <inheritdoc/>
     protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options)
         => [.. settings.Errors(), .. base.Errors(model, options), .. ReferenceEquals(model, models) ? Array.Empty<string>() : ["The trainer trains another model than the objective's policy and values: pass it the same ActorCritic."]];
+
+    /// <inheritdoc/>
+    protected internal override IReadOnlyList<Batch> Divide(Batch batch, int parts)
+    {
+        if (!Policy.RowsAreIndependent || !models.Values.Body.RowsDependOnThemselves) return [batch];
+        using var scope = NewDisposeScope();
+        var (completions, rows) = (new Completions(batch), batch.InputIds.shape[0]);
+        // Means are over tokens, of which policy and values count different numbers: each row bears its fraction of both.
+        Tensor Fractions(Tensor mask) => mask.sum().div(Constant((double)rows)).expand(rows).clone();
+        var counted = batch.Extra.ContainsKey(PolicyTokens) ? batch
+            : With(batch, (PolicyTokens, Fractions(completions.Mask)), (ValueTokens, Fractions(Given(completions, "value_mask").to_type(ScalarType.Float32))));
+        return RowParts.Divide(counted, parts, byTokens: false) is { Count: > 1 } divided ? divided : [batch];
+    }
 
     private protected override bool NeedsOld => true;
 
@@ -87,31 +100,36 @@ public sealed class PpoObjective(ActorCritic models, RolloutOptions rollouts, Pp
         ArgumentNullException.ThrowIfNull(metrics);
         using var scope = NewDisposeScope();
         var completions = new Completions(batch, countsPadding: true);
-        Tensor Given(string name) => completions.PerToken(name) ?? throw new ArgumentException($"The batch has completions, but no {name} [{completions.Rows}, {completions.Width}].", nameof(batch));
-        var (advantages, returns, before, mask, valueMask) = (Given("advantages"), Given("returns"), Given("values"), completions.Mask, Given("value_mask").to_type(ScalarType.Float32));
+        var (advantages, returns, before) = (Given(completions, "advantages"), Given(completions, "returns"), Given(completions, "values"));
+        var (mask, valueMask) = (completions.Mask, Given(completions, "value_mask").to_type(ScalarType.Float32));
+        var (tokens, valueTokens) = (completions.PerRow(PolicyTokens)?.sum() ?? mask.sum(), completions.PerRow(ValueTokens)?.sum() ?? valueMask.sum());
         var (logProbabilities, entropies) = completions.Predict(Policy, Rollouts.Temperature);
-        var difference = logProbabilities.sub(Given("old_per_token_logps")).mul(mask);
+        var difference = logProbabilities.sub(Given(completions, "old_per_token_logps")).mul(mask);
         var ratios = difference.exp();
         var (free, clipped) = (advantages.neg().mul(ratios), advantages.neg().mul(ratios.clamp(Constant(1 - settings.ClipRange), Constant(1 + settings.ClipRange))));
-        var policyLoss = MaskedMean(free.maximum(clipped), mask);
+        var policyLoss = MaskedMean(free.maximum(clipped), mask, tokens);
         var values = completions.Of(WithoutLast(models.Values.Values(batch))).mul(valueMask);
         var bounded = values.maximum(before.sub(Constant(settings.ValueClipRange))).minimum(before.add(Constant(settings.ValueClipRange), One));
         var (freeError, boundedError) = (values.sub(returns).square(), bounded.sub(returns).square());
-        var valueLoss = MaskedMean(freeError.maximum(boundedError), valueMask).mul(Constant(0.5));
+        var valueLoss = MaskedMean(freeError.maximum(boundedError), valueMask, valueTokens).mul(Constant(0.5));
         using (no_grad())
         {
-            metrics.Add("policy/approxkl_avg", difference.detach().square().mean().mul(Constant(0.5)));
-            metrics.Add("policy/clipfrac_avg", MaskedMean(clipped.gt(free).to_type(ScalarType.Float32), mask));
-            metrics.Add("policy/entropy_avg", entropies.mean());
-            metrics.Add("loss/policy_avg", policyLoss);
-            metrics.Add("loss/value_avg", valueLoss);
-            metrics.Add("val/clipfrac_avg", MaskedMean(boundedError.gt(freeError).to_type(ScalarType.Float32), valueMask));
-            metrics.Add("val/ratio", ratios.mean());
+            void Add(string name, Tensor value) => metrics.Add(name, value, completions.Rows);
+            Add("policy/approxkl_avg", difference.detach().square().mean().mul(Constant(0.5)));
+            Add("policy/clipfrac_avg", MaskedMean(clipped.gt(free).to_type(ScalarType.Float32), mask, tokens));
+            Add("policy/entropy_avg", entropies.mean());
+            Add("loss/policy_avg", policyLoss);
+            Add("loss/value_avg", valueLoss);
+            Add("val/clipfrac_avg", MaskedMean(boundedError.gt(freeError).to_type(ScalarType.Float32), valueMask, valueTokens));
+            Add("val/ratio", ratios.mean());
         }
         return policyLoss.add(valueLoss.mul(Constant(settings.ValueCoefficient)), One).MoveToOuterDisposeScope();
     }
 
-    private static Tensor MaskedMean(Tensor values, Tensor mask) => values.mul(mask).sum().div(mask.sum().clamp_min(Constant(1)));
+    private static Tensor Given(Completions completions, string name)
+        => completions.PerToken(name) ?? throw new ArgumentException($"The batch has completions, but no {name} [{completions.Rows}, {completions.Width}].", nameof(completions));
+
+    private static Tensor MaskedMean(Tensor values, Tensor mask, Tensor count) => values.mul(mask).sum().div(count.clamp_min(Constant(1)));
 
     /// <inheritdoc/>
     protected internal override IReadOnlyDictionary<string, Tensor> SaveState()

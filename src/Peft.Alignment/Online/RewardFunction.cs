@@ -47,6 +47,23 @@ public sealed record RewardFunction
         return new(name, (completions, _) => Task.FromResult<IReadOnlyList<double?>>(scores.Of(completions)));
     }
 
+    /// <summary>The rewards that a program computes, which is started once for all completions of a step: <c>RewardFunction.OfProgram("tests pass", "python3", "check.py")</c>.</summary>
+    /// <remarks>
+    /// For each completion the program reads a line of its standard input, a JSON object with <c>row</c> (index of the prompt in its batch), <c>prompt</c> and <c>completion</c> (texts; null without
+    /// <see cref="RolloutOptions.Tokenizer"/>), <c>prompt_ids</c>, <c>completion_ids</c> and <c>truncated</c>. In the same order it writes a line with a finite number, or <c>null</c> where it does not
+    /// apply, to its standard output. It must end with exit code 0. If the run is cancelled, it is killed.
+    /// </remarks>
+    /// <param name="name">Name in the metrics.</param>
+    /// <param name="program">File name of the program, or its name in the search path.</param>
+    /// <param name="arguments">Arguments of the program.</param>
+    public static RewardFunction OfProgram(string name, string program, params IReadOnlyList<string> arguments)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        ArgumentException.ThrowIfNullOrWhiteSpace(program);
+        ArgumentNullException.ThrowIfNull(arguments);
+        return new(name, new ProgramScores(program, [.. arguments]).Of);
+    }
+
     private static double? Guarded(string name, Completion completion, int index, Func<Completion, double?> score)
     {
         try

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Peft;
 
-/// <summary>How the policy generates completions for online methods, and how they are scored and used. The defaults are TRL's.</summary>
+/// <summary>How the policy generates completions for online methods, and how they are scored and used. The defaults are those of TRL's GRPO.</summary>
 public sealed record RolloutOptions
 {
     /// <summary>The reward functions, at least one.</summary>
@@ -15,8 +15,8 @@ public sealed record RolloutOptions
     /// <summary>Number of completions of each prompt; by default 8 with GRPO, 2 with RLOO and 1 with PPO.</summary>
     public int? Generations { get; init; }
 
-    /// <summary>Maximum number of tokens of a completion. 256 by default.</summary>
-    public int MaxCompletionLength { get; init; } = 256;
+    /// <summary>Maximum number of tokens of a completion. 512 by default.</summary>
+    public int MaxCompletionLength { get; init; } = 512;
 
     /// <summary>Temperature of sampling, which also divides the logits of policy and reference in the loss. 1 by default.</summary>
     public double Temperature { get; init; } = 1;

@@ -44,6 +44,12 @@ internal sealed class Policy(ITrainable trainable, Reference? reference)
         return model.Predict(ModelInput.From(batch), labels, statistics, temperature);
     }
 
+    /// <summary>Called after each step, when a reference may follow the policy.</summary>
+    public void MoveReference(int step) => reference?.Move(trainable, step);
+
+    /// <summary>The tensors of a reference that follows the policy; none of others.</summary>
+    public IEnumerable<KeyValuePair<string, Tensor>> MovingReference() => reference?.Moving(trainable) ?? [];
+
     /// <summary>Adds to a hash what tells the reference from others of the same model.</summary>
     public void IdentifyReference(IncrementalHash hash) => reference!.Identify(trainable, hash);
 

@@ -25,7 +25,7 @@ public static class PrecomputedReference
     /// <param name="batchSize">Rows for each forward pass.</param>
     /// <param name="progress">Receives the number of rows that are done; not called if the values are found.</param>
     /// <param name="cancellationToken">Ends the computation after the current batch. Nothing is written then.</param>
-    /// <exception cref="ArgumentException">The objective has no reference.</exception>
+    /// <exception cref="ArgumentException">The objective has no reference, or one that follows the policy.</exception>
     /// <exception cref="AdapterOptionsException">The reference cannot be used with the policy.</exception>
     /// <exception cref="DatasetException">A row has no finite value, or the values that were found belong to other rows or to another model.</exception>
     /// <exception cref="CheckpointException">The file could not be read or written.</exception>
@@ -36,6 +36,7 @@ public static class PrecomputedReference
         ArgumentNullException.ThrowIfNull(objective);
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
         if (objective is not IReferenceObjective referring) throw new ArgumentException($"{objective.GetType().Name} has no reference, so there is nothing to compute.", nameof(objective));
+        if (referring.Policy.MovingReference().Any()) throw new ArgumentException("The reference follows the policy, so that its log-probabilities change in training: do not compute them before.", nameof(objective));
         if (data.Count == 0) throw new DatasetException($"The dataset {data.Name} has no rows.");
         if (referring.Policy.Errors(referring.Policy.Trainable).FirstOrDefault() is { } error) throw new AdapterOptionsException(error);
         using var modes = new ModuleModes(referring.Policy.Model);

@@ -15,10 +15,9 @@ namespace Peft;
 /// <param name="policy">The policy: a <see cref="CausalLM"/>, usually with an adapter.</param>
 /// <param name="options">Settings; the defaults if null.</param>
 /// <param name="reference">The reference; the policy without its adapters if null.</param>
-public sealed class BcoObjective(ITrainable policy, BcoOptions? options = null, Reference? reference = null) : Objective, IReferenceObjective
+public sealed class BcoObjective(ITrainable policy, BcoOptions? options = null, Reference? reference = null) : ReferencedObjective(policy, reference), IReferenceObjective
 {
     private readonly BcoOptions settings = options ?? new();
-    private readonly Policy policy = new(policy, reference ?? Reference.Base);
     private RunningMean running, done;   // with the batches of the current step, and after the last step
 
     /// <summary>δ: the mean of all rewards so far.</summary>
@@ -28,7 +27,7 @@ public sealed class BcoObjective(ITrainable policy, BcoOptions? options = null, 
     protected internal override bool UsesDropout => false;
 
     /// <inheritdoc/>
-    protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options) => [.. settings.Errors(), .. policy.Errors(model)];
+    protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options) => [.. settings.Errors(), .. Policy.Errors(model)];
 
     /// <summary>Forgets the batches of a step that was skipped because its loss was not finite.</summary>
     protected internal override IReadOnlyList<Batch> Prepare(IReadOnlyList<Batch> batches, int step, TrainingMetrics metrics)
@@ -39,7 +38,11 @@ public sealed class BcoObjective(ITrainable policy, BcoOptions? options = null, 
     }
 
     /// <inheritdoc/>
-    protected internal override void AfterStep(int step) => done = running;
+    protected internal override void AfterStep(int step)
+    {
+        base.AfterStep(step);
+        done = running;
+    }
 
     /// <inheritdoc/>
     protected internal override Tensor Loss(Batch batch, TrainingMetrics metrics)
@@ -53,7 +56,7 @@ public sealed class BcoObjective(ITrainable policy, BcoOptions? options = null, 
             metrics.Add("delta", Delta, losses.shape[0]);
             rows.Report(metrics, settings.Beta);
             // TRL's definition: sums over all positions, padding included, and the vocabulary, for each row.
-            var logits = meanLogits.sum(dim: 1).mul(Constant((double)policy.Model.Head.Storage.Shape[0]));
+            var logits = meanLogits.sum(dim: 1).mul(Constant((double)Policy.Model.Head.Storage.Shape[0]));
             var (wanted, unwanted) = (rows.Desirable.to_type(logits.dtype), rows.Desirable.logical_not().to_type(logits.dtype));
             metrics.AddTokenMean("logits/chosen", logits.mul(wanted), wanted);
             metrics.AddTokenMean("logits/rejected", logits.mul(unwanted), unwanted);
@@ -66,8 +69,8 @@ public sealed class BcoObjective(ITrainable policy, BcoOptions? options = null, 
     {
         PairedBatch.Check(batch, texts: 1);
         var desirable = LabelledRows.Labels(batch);
-        var predictions = policy.Predict(batch, Policy.CompletionLabels(batch), TokenStatistics.MeanLogitOfAllPositions);
-        var rows = new LabelledRows(predictions.LogProbabilities.sum(dim: 1), LabelledRows.ReferenceSums(policy, batch), desirable);
+        var predictions = Policy.Predict(batch, Policy.CompletionLabels(batch), TokenStatistics.MeanLogitOfAllPositions);
+        var rows = new LabelledRows(predictions.LogProbabilities.sum(dim: 1), LabelledRows.ReferenceSums(Policy, batch), desirable);
         var rewards = rows.Ratios.mul(Constant(settings.Beta));
         if (is_grad_enabled()) running = running.Add(rewards.detach().mean().to_type(ScalarType.Float64).item<double>(), rewards.shape[0]);
         var over = rewards.sub(Constant(Delta));
@@ -77,7 +80,7 @@ public sealed class BcoObjective(ITrainable policy, BcoOptions? options = null, 
 
     /// <inheritdoc/>
     protected internal override IReadOnlyDictionary<string, Tensor> SaveState()
-        => new Dictionary<string, Tensor> { ["delta"] = tensor([done.Mean], ScalarType.Float64), ["count"] = tensor([done.Count], ScalarType.Int64) };
+        => new Dictionary<string, Tensor>(base.SaveState()) { ["delta"] = tensor([done.Mean], ScalarType.Float64), ["count"] = tensor([done.Count], ScalarType.Int64) };
 
     /// <inheritdoc/>
     protected internal override void LoadState(IReadOnlyDictionary<string, Tensor> state)
@@ -85,16 +88,17 @@ public sealed class BcoObjective(ITrainable policy, BcoOptions? options = null, 
         ArgumentNullException.ThrowIfNull(state);
         if (!state.TryGetValue("delta", out var mean) || !state.TryGetValue("count", out var count) || mean.numel() != 1 || count.numel() != 1)
             throw new TrainingException("The checkpoint does not hold BCO's running mean of rewards (delta, count): it belongs to a run with another objective.");
+        base.LoadState(state);
         running = done = new(mean.to_type(ScalarType.Float64).item<double>(), count.to_type(ScalarType.Int64).item<long>());
     }
 
-    Policy IReferenceObjective.Policy => policy;
+    Policy IReferenceObjective.Policy => Policy;
 
     string IReferenceObjective.ReferenceSettings => "bco";
 
     IReadOnlyDictionary<string, Tensor> IReferenceObjective.ReferenceOf(Batch batch)
     {
         PairedBatch.Check(batch, texts: 1);
-        return new Dictionary<string, Tensor> { [LabelledRows.ReferenceName] = LabelledRows.ReferenceSums(policy, batch) };
+        return new Dictionary<string, Tensor> { [LabelledRows.ReferenceName] = LabelledRows.ReferenceSums(Policy, batch) };
     }
 }

@@ -22,8 +22,7 @@ public sealed class CpoObjective(ITrainable policy, CpoOptions? options = null) 
     protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options) => [.. settings.Errors(), .. policy.Errors(model)];
 
     /// <inheritdoc/>
-    protected internal override IEnumerable<string> Warnings(ITrainable model, TrainingOptions options)
-        => settings is { Loss: CpoLoss.SimPo, CpoAlpha: not 0 } ? ["The loss is SimPo, but CpoAlpha is not 0, which adds the cross-entropy of CPO: SimPO itself has CpoAlpha 0 (CpoOptions.SimPo)."] : [];
+    protected internal override IEnumerable<string> Warnings(ITrainable model, TrainingOptions options) => settings.Warnings();
 
     /// <inheritdoc/>
     protected internal override IReadOnlyList<Batch> Divide(Batch batch, int parts)

@@ -33,9 +33,14 @@ public sealed record CpoOptions
         if (!(Beta > 0 && double.IsFinite(Beta))) yield return $"Beta must be above 0, but was {Beta}.";
         if (!Enum.IsDefined(Loss)) yield return $"Loss {Loss} does not exist.";
         if (LabelSmoothing is not (>= 0 and < 0.5)) yield return $"LabelSmoothing must be in [0, 0.5), but was {LabelSmoothing}.";
-        if (LabelSmoothing > 0 && Loss is CpoLoss.Hinge or CpoLoss.Ipo) yield return $"The loss {Loss} has no label smoothing: set LabelSmoothing to 0.";
         if (!(CpoAlpha >= 0 && double.IsFinite(CpoAlpha))) yield return $"CpoAlpha must be 0 or above, but was {CpoAlpha}.";
         if (!(SimPoGamma >= 0 && double.IsFinite(SimPoGamma))) yield return $"SimPoGamma must be 0 or above, but was {SimPoGamma}.";
         if (!double.IsFinite(Alpha)) yield return $"Alpha must be finite, but was {Alpha}.";
+    }
+    /// <summary>Settings that may not do what is meant.</summary>
+    internal IEnumerable<string> Warnings()
+    {
+        if (LabelSmoothing > 0 && Loss is CpoLoss.Hinge or CpoLoss.Ipo) yield return $"The loss {Loss} has no label smoothing: LabelSmoothing {LabelSmoothing} has no effect.";
+        if (Loss == CpoLoss.SimPo && CpoAlpha != 0) yield return "The loss is SimPo, but CpoAlpha is not 0, which adds the cross-entropy of CPO: SimPO itself has CpoAlpha 0 (CpoOptions.SimPo).";
     }
 }

@@ -14,7 +14,7 @@ namespace Peft;
 /// <param name="policy">The policy: a <see cref="CausalLM"/>, usually with an adapter.</param>
 /// <param name="options">Settings; the defaults if null.</param>
 /// <param name="reference">The reference; the policy without its adapters if null.</param>
-public sealed class DpoObjective(ITrainable policy, DpoOptions? options = null, Reference? reference = null) : Objective, IReferenceObjective
+public sealed class DpoObjective(ITrainable policy, DpoOptions? options = null, Reference? reference = null) : ReferencedObjective(policy, reference), IReferenceObjective
 {
     private const string ChosenReference = "ref_chosen_logps", RejectedReference = "ref_rejected_logps";
 
@@ -24,19 +24,18 @@ public sealed class DpoObjective(ITrainable policy, DpoOptions? options = null, 
     private const TokenStatistics Wanted = TokenStatistics.Entropy | TokenStatistics.MeanLogit | TokenStatistics.IsGreedy;
 
     private readonly DpoOptions settings = options ?? new();
-    private readonly Policy policy = new(policy, reference ?? Reference.Base);
 
     /// <inheritdoc/>
     protected internal override bool UsesDropout => false;
 
     /// <inheritdoc/>
-    protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options) => [.. settings.Errors(), .. policy.Errors(model)];
+    protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options) => [.. settings.Errors(), .. Policy.Errors(model)];
 
     /// <inheritdoc/>
     protected internal override IReadOnlyList<Batch> Divide(Batch batch, int parts)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        return settings.Losses.Any(loss => loss is DpoLoss.Aot or DpoLoss.AotUnpaired) || !policy.RowsAreIndependent
+        return settings.Losses.Any(loss => loss is DpoLoss.Aot or DpoLoss.AotUnpaired) || !Policy.RowsAreIndependent
             ? [batch]
             : PairedBatch.Divide(batch, parts, counted: each => PairedBatch.Halves(each.Extra["completion_mask"]).Chosen);
     }
@@ -63,7 +62,7 @@ public sealed class DpoObjective(ITrainable policy, DpoOptions? options = null, 
     internal (PreferencePairs Pairs, TokenPredictions Predictions) Compute(Batch batch)
     {
         PairedBatch.Check(batch);
-        var predictions = policy.Predict(batch, Policy.CompletionLabels(batch), Wanted | (settings.WeightByPolicy ? TokenStatistics.LogSquaredSum : TokenStatistics.None));
+        var predictions = Policy.Predict(batch, Policy.CompletionLabels(batch), Wanted | (settings.WeightByPolicy ? TokenStatistics.LogSquaredSum : TokenStatistics.None));
         return (new(batch, predictions, ReferenceSums(batch), settings), predictions);
     }
 
@@ -72,7 +71,7 @@ public sealed class DpoObjective(ITrainable policy, DpoOptions? options = null, 
     {
         var pairs = PairedBatch.Count(batch);
         if (PairedBatch.Column(batch, ChosenReference, pairs) is { } chosen && PairedBatch.Column(batch, RejectedReference, pairs) is { } rejected) return cat([chosen, rejected]);
-        using var asked = policy.PredictByReference(batch, Policy.CompletionLabels(batch));
+        using var asked = Policy.PredictByReference(batch, Policy.CompletionLabels(batch));
         return PreferencePairs.Sums(asked.LogProbabilities, asked.Mask, settings.LengthDesensitization);
     }
 
@@ -99,7 +98,7 @@ public sealed class DpoObjective(ITrainable policy, DpoOptions? options = null, 
         metrics.AddTokenMean("mean_token_accuracy", PairedBatch.Halves(predictions.IsGreedy!).Chosen, chosenMask);
     }
 
-    Policy IReferenceObjective.Policy => policy;
+    Policy IReferenceObjective.Policy => Policy;
 
     string IReferenceObjective.ReferenceSettings => $"dpo {settings.LengthDesensitization?.ToString("R", System.Globalization.CultureInfo.InvariantCulture)}";
 

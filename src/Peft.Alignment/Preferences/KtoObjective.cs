@@ -14,18 +14,17 @@ namespace Peft;
 /// <param name="policy">The policy: a <see cref="CausalLM"/>, usually with an adapter.</param>
 /// <param name="options">Settings; the defaults if null.</param>
 /// <param name="reference">The reference; the policy without its adapters if null.</param>
-public sealed class KtoObjective(ITrainable policy, KtoOptions? options = null, Reference? reference = null) : Objective, IReferenceObjective
+public sealed class KtoObjective(ITrainable policy, KtoOptions? options = null, Reference? reference = null) : ReferencedObjective(policy, reference), IReferenceObjective
 {
     private const string Divergence = "kl", MismatchedReference = "ref_KL_logps", MismatchedPrefix = "KL_";
 
     private readonly KtoOptions settings = options ?? new();
-    private readonly Policy policy = new(policy, reference ?? Reference.Base);
 
     /// <inheritdoc/>
     protected internal override bool UsesDropout => false;
 
     /// <inheritdoc/>
-    protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options) => [.. settings.Errors(), .. policy.Errors(model)];
+    protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options) => [.. settings.Errors(), .. Policy.Errors(model)];
 
     /// <inheritdoc/>
     protected internal override IEnumerable<string> Warnings(ITrainable model, TrainingOptions options)
@@ -44,7 +43,7 @@ public sealed class KtoObjective(ITrainable policy, KtoOptions? options = null, 
     {
         ArgumentNullException.ThrowIfNull(batch);
         PairedBatch.Check(batch, texts: 1);
-        return policy.RowsAreIndependent && (settings.Loss != KtoLoss.Kto || batch.Extra.ContainsKey(Divergence)) ? PairedBatch.Divide(batch, parts, texts: 1) : [batch];
+        return Policy.RowsAreIndependent && (settings.Loss != KtoLoss.Kto || batch.Extra.ContainsKey(Divergence)) ? PairedBatch.Divide(batch, parts, texts: 1) : [batch];
     }
 
     /// <inheritdoc/>
@@ -72,29 +71,29 @@ public sealed class KtoObjective(ITrainable policy, KtoOptions? options = null, 
         PairedBatch.Check(batch, texts: 1);
         var desirable = LabelledRows.Labels(batch);
         var divergence = PairedBatch.Column(batch, Divergence, batch.InputIds.shape[0])?.mean() ?? DivergenceOf(batch);
-        var predictions = policy.Predict(batch, Policy.CompletionLabels(batch), TokenStatistics.Entropy | TokenStatistics.MeanLogit);
-        var rows = new LabelledRows(predictions.LogProbabilities.sum(dim: 1), LabelledRows.ReferenceSums(policy, batch), desirable);
+        var predictions = Policy.Predict(batch, Policy.CompletionLabels(batch), TokenStatistics.Entropy | TokenStatistics.MeanLogit);
+        var rows = new LabelledRows(predictions.LogProbabilities.sum(dim: 1), LabelledRows.ReferenceSums(Policy, batch), desirable);
         // 1 − σ(x) is σ(−x), and z₀ is 0 in the APO loss.
         var over = rows.Ratios.sub(divergence).mul(Constant(settings.Beta));
         var losses = where(desirable, over.neg().sigmoid().mul(Constant(settings.DesirableWeight)), over.sigmoid().mul(Constant(settings.UndesirableWeight)));
         return (rows, divergence, losses, predictions);
     }
 
-    Policy IReferenceObjective.Policy => policy;
+    Policy IReferenceObjective.Policy => Policy;
 
     string IReferenceObjective.ReferenceSettings => "kto";
 
     IReadOnlyDictionary<string, Tensor> IReferenceObjective.ReferenceOf(Batch batch)
     {
         PairedBatch.Check(batch, texts: 1);
-        return new Dictionary<string, Tensor> { [LabelledRows.ReferenceName] = LabelledRows.ReferenceSums(policy, batch) };
+        return new Dictionary<string, Tensor> { [LabelledRows.ReferenceName] = LabelledRows.ReferenceSums(Policy, batch) };
     }
 
     private Batch Prepared(Batch batch)
     {
         PairedBatch.Check(batch, texts: 1);
         var extra = batch.Extra.Where(pair => !pair.Key.StartsWith(MismatchedPrefix, StringComparison.Ordinal)).ToDictionary(pair => pair.Key, pair => pair.Value);
-        extra[LabelledRows.ReferenceName] = LabelledRows.ReferenceSums(policy, batch);
+        extra[LabelledRows.ReferenceName] = LabelledRows.ReferenceSums(Policy, batch);
         if (settings.Loss == KtoLoss.Kto) extra[Divergence] = DivergenceOf(batch).expand(batch.InputIds.shape[0]).clone();
         return new() { InputIds = batch.InputIds, AttentionMask = batch.AttentionMask, Extra = extra, Weight = batch.Weight, Tokens = batch.Tokens };
     }
@@ -112,7 +111,7 @@ public sealed class KtoObjective(ITrainable policy, KtoOptions? options = null, 
     /// <summary>Sums of the policy's log-probabilities of mismatched completions.</summary>
     internal Tensor MismatchedSums(Batch mismatched)
     {
-        using var asked = policy.Predict(mismatched, Policy.CompletionLabels(mismatched));
+        using var asked = Policy.Predict(mismatched, Policy.CompletionLabels(mismatched));
         return asked.LogProbabilities.sum(dim: 1);
     }
 
@@ -120,7 +119,7 @@ public sealed class KtoObjective(ITrainable policy, KtoOptions? options = null, 
     internal Tensor MismatchedReferenceSums(Batch batch, Batch mismatched)
     {
         if (PairedBatch.Column(batch, MismatchedReference, batch.InputIds.shape[0]) is { } known) return known;
-        using var asked = policy.PredictByReference(mismatched, Policy.CompletionLabels(mismatched));
+        using var asked = Policy.PredictByReference(mismatched, Policy.CompletionLabels(mismatched));
         return asked.LogProbabilities.sum(dim: 1);
     }
 

@@ -25,6 +25,9 @@ public sealed class TpoObjective(ITrainable policy, TpoOptions? options = null) 
     protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options) => [.. settings.Errors(), .. policy.Errors(model)];
 
     /// <inheritdoc/>
+    protected internal override IEnumerable<string> Warnings(ITrainable model, TrainingOptions options) => settings.Warnings();
+
+    /// <inheritdoc/>
     protected internal override IReadOnlyList<Batch> Divide(Batch batch, int parts)
     {
         ArgumentNullException.ThrowIfNull(batch);

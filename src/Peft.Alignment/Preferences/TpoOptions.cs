@@ -30,8 +30,12 @@ public sealed record TpoOptions
         if (!(Beta > 0 && double.IsFinite(Beta))) yield return $"Beta must be above 0, but was {Beta}.";
         if (!Enum.IsDefined(Loss)) yield return $"Loss {Loss} does not exist.";
         if (LabelSmoothing is not (>= 0 and < 0.5)) yield return $"LabelSmoothing must be in [0, 0.5), but was {LabelSmoothing}.";
-        if (LabelSmoothing > 0 && Loss is TpoLoss.Hinge or TpoLoss.Ipo) yield return $"The loss {Loss} has no label smoothing: set LabelSmoothing to 0.";
         if (!(TpoAlpha >= 0 && double.IsFinite(TpoAlpha))) yield return $"TpoAlpha must be 0 or above, but was {TpoAlpha}.";
         if (!(TpoLGamma >= 0 && double.IsFinite(TpoLGamma))) yield return $"TpoLGamma must be 0 or above, but was {TpoLGamma}.";
+    }
+    /// <summary>Settings without effect.</summary>
+    internal IEnumerable<string> Warnings()
+    {
+        if (LabelSmoothing > 0 && Loss is TpoLoss.Hinge or TpoLoss.Ipo) yield return $"The loss {Loss} has no label smoothing: LabelSmoothing {LabelSmoothing} has no effect.";
     }
 }

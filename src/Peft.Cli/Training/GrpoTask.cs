@@ -5,8 +5,8 @@ namespace Peft.Cli;
 /// <summary>Group relative policy optimization.</summary>
 internal sealed class GrpoTask() : ObjectiveTask<GrpoOptions>("grpo", "Group relative policy optimization: raises the rewards of the model's own completions of prompts.")
 {
-    private readonly Option<string[]> rewards = new("--reward") { Description = "A reward: regex:PATTERN (1 if the completion matches), length:N (nearness to N letters), field:NAME (1 if the completion contains that field of its row), model:FOLDER (a reward model). Several are added.", HelpName = "kind:value" };
-    private readonly Option<int> length = new("--max-completion-length") { Description = "Tokens of a completion.", HelpName = "int", DefaultValueFactory = _ => 256 };
+    private readonly Option<string[]> rewards = new("--reward") { Description = "A reward: regex:PATTERN (1 if the completion matches), length:N (nearness to N letters), field:NAME (1 if the completion contains that field of its row), model:FOLDER (a reward model), program:COMMAND (reads completions as lines of JSON, writes a number for each). Several are added.", HelpName = "kind:value" };
+    private readonly Option<int> length = new("--max-completion-length") { Description = "Tokens of a completion.", HelpName = "int", DefaultValueFactory = _ => 512 };
     private readonly Option<int> generations = new("--generations") { Description = "Completions of each prompt.", HelpName = "int", DefaultValueFactory = _ => 8 };
     private readonly Option<double> temperature = new("--temperature") { Description = "Temperature of sampling.", HelpName = "number", DefaultValueFactory = _ => 1 };
 

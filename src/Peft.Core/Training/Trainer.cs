@@ -15,6 +15,8 @@ namespace Peft;
 /// <remarks>Not thread-safe. Torch's global random generator is seeded before each step.</remarks>
 public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOptions? options = null)
 {
+    private IReadOnlyList<ITrainerCallback> callbacks = [];
+
     /// <summary>The model to train.</summary>
     public ITrainable Model { get; } = model ?? throw new ArgumentNullException(nameof(model));
 
@@ -49,7 +51,7 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
     public Func<CancellationToken, IReadOnlyDictionary<string, double>>? EvaluationMetrics { get; init; }
 
     /// <summary>Callbacks, called in order at each event.</summary>
-    public IReadOnlyList<ITrainerCallback> Callbacks { get; init; } = [];
+    public IReadOnlyList<ITrainerCallback> Callbacks { get => callbacks; init => callbacks = value ?? throw new ArgumentNullException(nameof(value)); }
 
     /// <summary>Modifies the gradients in place, after the backward pass and before their norm is computed and clipped (LoRA-FA's correction).</summary>
     public Action<IReadOnlyList<TrainableTensor>>? GradientTransform { get; init; }
@@ -62,6 +64,16 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
 
     /// <summary>Clock for durations.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>Adds a callback after the others, which receives the events from now on: <c>trainer.AddCallback(new HtmlReport("out/report.html"))</c>.</summary>
+    /// <param name="callback">The callback.</param>
+    /// <returns>This trainer.</returns>
+    public Trainer AddCallback(ITrainerCallback callback)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        callbacks = [.. callbacks, callback];
+        return this;
+    }
 
     /// <summary>Trains on a thread-pool thread.</summary>
     /// <param name="progress">Receives the progress after each step.</param>

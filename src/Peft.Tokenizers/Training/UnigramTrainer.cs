@@ -8,7 +8,8 @@ namespace Peft;
 /// expectation maximization, and removes the pieces that contribute least to the likelihood, until the vocabulary has the requested size.
 /// </summary>
 /// <remarks>
-/// Candidates and expectation maximization are those of Hugging Face's trainer, with the same scores up to rounding; pruning differs in a few percent of the pieces.
+/// The pieces are those of Hugging Face's trainer, with the same scores up to rounding. What differs between runs of that trainer is fixed here: the order, and so the ids, of pieces
+/// with equal scores, and which of the characters that the model dropped gets which of the lowest scores.
 /// Finding the candidates takes O(n·log n) for n characters of distinct words; each of the few iterations takes O(n·m), where m is <see cref="MaxPieceLength"/>.
 /// </remarks>
 public sealed record UnigramTrainer : TokenizerTrainer

@@ -107,7 +107,8 @@ internal sealed class UnigramTraining
         double Loss(int piece, IReadOnlyList<int> alternative)
         {
             var own = Math.Log(frequencies[piece]) - Math.Log(sum);
-            var sumWithout = Math.Log(sum + frequencies[piece] * (alternative.Count - 1));
+            // SentencePiece and Hugging Face's trainer add the number of all pieces here, not that of the alternative as Kudo's derivation would. Their vocabularies depend on it.
+            var sumWithout = Math.Log(sum + frequencies[piece] * (pieces.Count - 1));
             var replaced = alternative.Sum(each => Math.Log(frequencies[each] + frequencies[piece]) - sumWithout);
             return frequencies[piece] / all * (own - replaced);
         }

@@ -126,7 +126,7 @@ public sealed class RolloutTests : IDisposable
         metrics.Max(each => each["clip_ratio/region_mean"]).ShouldBeGreaterThan(0);
     }
 
-    [Theory, InlineData("grpo", 1), InlineData("grpo", 3), InlineData("grpo", 4), InlineData("rloo", 3), InlineData("ppo", 3), InlineData("ppo", 4), InlineData("online dpo", 3), InlineData("xpo", 1), InlineData("nash", 3)]
+    [Theory, InlineData("grpo", 1), InlineData("grpo", 3), InlineData("grpo", 4), InlineData("adaptive entropy", 3), InlineData("rloo", 3), InlineData("ppo", 3), InlineData("ppo", 4), InlineData("online dpo", 3), InlineData("xpo", 1), InlineData("nash", 3)]
     public void A_run_that_is_resumed_in_the_middle_of_its_completions_ends_bit_identical(string method, int stop)
     {
         using var scope = NewDisposeScope();
@@ -137,10 +137,11 @@ public sealed class RolloutTests : IDisposable
             var options = new TrainingOptions { MaxSteps = 8, BatchSize = 2, LearningRate = 2e-2, Schedule = LearningRateSchedule.Constant, OutputFolder = Path.Combine(folder, name), SaveEverySteps = 1, ResumeFrom = resume, KeepCheckpoints = null };
             using var values = method == "ppo" ? ValueModel.Adapter(peft) : null;
             ITrainable trained = values is null ? peft : new ActorCritic(peft, values);
-            var rollouts = Rollouts(method is "grpo" or "rloo" ? 4 : 2) with { MiniBatches = 2, Iterations = 2 };
+            var rollouts = Rollouts(method is "grpo" or "rloo" or "adaptive entropy" ? 4 : 2) with { MiniBatches = 2, Iterations = 2 };
             Objective objective = method switch
             {
                 "grpo" => new GrpoObjective(peft, rollouts, new GrpoOptions { Beta = 0.05 }),
+                "adaptive entropy" => new GrpoObjective(peft, rollouts, new GrpoOptions { EntropyTarget = 10 }),   // the coefficient rises
                 "rloo" => new RlooObjective(peft, rollouts),
                 "ppo" => new PpoObjective((ActorCritic)trained, rollouts, new PpoOptions { KlTarget = 0.1, KlHorizon = 50 }),   // the coefficient moves
                 "xpo" => new XpoObjective(peft, rollouts),
@@ -249,6 +250,84 @@ public sealed class RolloutTests : IDisposable
         var events = string.Concat(Directory.GetFiles(board, "events.out.tfevents*").Select(file => System.Text.Encoding.UTF8.GetString(File.ReadAllBytes(file))));
         events.ShouldContain("evaluation/completions");
         events.ShouldContain(samples[0]);
+    }
+
+    [Fact]
+    public void Lengths_truncated_completions_and_groups_without_variance_are_reported()
+    {
+        using var scope = NewDisposeScope();
+        using var peft = Policy(out var model);
+        using var _ = model;
+        var (seen, logger) = (new List<Completion>(), new ListLogger());
+        var reward = RewardFunction.Of("prompt", completion =>
+        {
+            seen.Add(completion);
+            return completion.Row;   // the same for all completions of a prompt
+        });
+        var metrics = new List<IReadOnlyDictionary<string, double>>();
+        new Trainer(peft, Prompts(), new TrainingOptions { MaxSteps = 1, BatchSize = 4 }) { Objective = new GrpoObjective(peft, Rollouts(4) with { Rewards = [reward], Logger = logger, MaxCompletionLength = 20 }) }
+            .Train(new Reporter(progress => metrics.Add(progress.Metrics)));
+        seen.Count.ShouldBe(16);
+        seen.Count(each => each.IsTruncated).ShouldBeInRange(1, 15);
+        double[] lengths = [.. seen.Select(each => (double)each.Tokens.Count)], ended = [.. seen.Where(each => !each.IsTruncated).Select(each => (double)each.Tokens.Count)];
+        (string Name, double Value)[] expected =
+        [
+            ("completions/mean_length", lengths.Average()), ("completions/min_length", lengths.Min()), ("completions/max_length", lengths.Max()),
+            ("completions/clipped_ratio", 1 - ended.Length / 16.0), ("completions/mean_terminated_length", ended.Average()), ("completions/min_terminated_length", ended.Min()),
+            ("completions/max_terminated_length", ended.Max()), ("frac_reward_zero_std", 1), ("reward", 1.5),
+        ];
+        foreach (var (name, value) in expected) metrics[0][name].ShouldBe(value, 1e-6, name);
+        logger.Lines.ShouldHaveSingleItem().ShouldBe("Warning: Step 1: the rewards of each prompt's completions are all equal, so there is nothing to learn from them.");
+    }
+
+    [Theory, InlineData(GrpoLoss.Dapo), InlineData(GrpoLoss.Grpo)]
+    public void The_coefficient_of_the_entropy_follows_the_target(GrpoLoss loss)
+    {
+        using var scope = NewDisposeScope();
+        List<TrainingProgress> Run(GrpoOptions options, int count)
+        {
+            using var peft = Policy(out var model);
+            using var _ = model;
+            var steps = new List<TrainingProgress>();
+            new Trainer(peft, Prompts(), new TrainingOptions { MaxSteps = count, BatchSize = 4, LearningRate = 2e-2, ParallelParts = 2 }) { Objective = new GrpoObjective(peft, Rollouts(), options) }.Train(new Reporter(steps.Add));
+            return steps;
+        }
+        // A little below the entropy at first, which falls as the reward rises.
+        var target = Run(new() { Loss = loss }, 1)[0].Metrics["entropy"] - 0.02;
+        var steps = Run(new() { Loss = loss, EntropyCoefficient = 0.03, EntropyTarget = target, EntropyCoefficientStep = 0.02, EntropyCoefficientRange = (0.01, 0.06) }, 25);
+        var (coefficient, last) = (0.03, double.PositiveInfinity);
+        foreach (var step in steps)
+        {
+            step.Metrics["entropy_coef"].ShouldBe(coefficient, 1e-9);
+            step.Loss.ShouldBe(step.Metrics["policy_loss"] - (last <= target ? coefficient : 0) * step.Metrics["entropy"], 1e-5);
+            last = step.Metrics["entropy"];
+            coefficient = last <= target ? Math.Min(coefficient + 0.02, 0.06) : Math.Max(coefficient - 0.02, 0.01);
+        }
+        steps.Select(step => Math.Round(step.Metrics["entropy_coef"], 6)).Intersect([0.01, 0.06]).Count().ShouldBe(2, "it reaches both ends");
+    }
+
+    // Ziegler et al. 2019, section 2.2.
+    [Fact]
+    public void The_coefficient_of_ppo_adapts_to_its_target_in_proportion_to_the_bounded_error()
+    {
+        using var scope = NewDisposeScope();
+        using var peft = Policy(out var model);
+        using var _ = model;
+        using var values = ValueModel.Adapter(peft);
+        var models = new ActorCritic(peft, values);
+        var metrics = new List<IReadOnlyDictionary<string, double>>();
+        new Trainer(models, Prompts(), new TrainingOptions { MaxSteps = 8, BatchSize = 4, LearningRate = 5e-2 }) { Objective = new PpoObjective(models, Rollouts(2), new PpoOptions { KlCoefficient = 0.1, KlTarget = 0.02, KlHorizon = 100 }) }
+            .Train(new Reporter(progress => metrics.Add(progress.Metrics)));
+        var expected = 0.1;
+        var errors = new List<double>();
+        foreach (var step in metrics)
+        {
+            step["objective/kl_coefficient"].ShouldBe(expected, 1e-6);
+            errors.Add(step["objective/kl"] / 0.02 - 1);
+            expected *= 1 + Math.Clamp(errors[^1], -0.2, 0.2) * 8 / 100;
+        }
+        errors.Min().ShouldBeLessThan(-0.2, "at first policy and reference are equal");
+        errors.Max().ShouldBeGreaterThan(0.2);
     }
 
     [Fact]
@@ -362,6 +441,44 @@ public sealed class RolloutTests : IDisposable
             parts.Count.ShouldBe(2);
             parts.Sum(part => part.Weight).ShouldBe(batch.Weight, 1e-9);
             parts.Sum(part => objective.Loss(part, metrics).item<float>() * part.Weight / batch.Weight).ShouldBe(objective.Loss(batch, metrics).item<float>(), 1e-5, loss.ToString());
+        }
+    }
+
+    [Fact]
+    public void Parts_of_a_batch_of_ppo_give_its_loss_gradients_and_metrics()
+    {
+        using var scope = NewDisposeScope();
+        using var peft = Policy(out var model);
+        using var _ = model;
+        using var values = ValueModel.Adapter(peft);
+        var models = new ActorCritic(peft, values);
+        var objective = new PpoObjective(models, Rollouts(3) with { MaxCompletionLength = 12 });
+        using var rollout = new TrainingMetrics();
+        manual_seed(5);
+        using var prompts = Prompts().GetBatch([0, 1, 2]);
+        var batch = objective.Prepare([prompts], 0, rollout)[0];
+        new Completions(batch).Lengths.unique().output.numel().ShouldBeGreaterThan(1, "parts have different numbers of tokens");
+        using (no_grad())
+        {
+            // So that ratios are not 1, nor values those at generation.
+            foreach (var tensor in models.Trainables) tensor.Value.add_(randn_like(tensor.Value) * 0.05, 1);
+        }
+        var parts = objective.Divide(batch, 2);
+        parts.Count.ShouldBe(2);
+        using var metrics = new TrainingMetrics();
+        var tensors = models.Trainables.Select(each => (Tensor)each.Value).ToList();
+        values.RequireGradients();
+        var whole = objective.Loss(batch, metrics);
+        var gradients = autograd.grad([whole], tensors);
+        foreach (var divided in new[] { parts, [.. parts.SelectMany(part => objective.Divide(part, 2))] })
+        {
+            using var partMetrics = new TrainingMetrics();
+            var sum = divided.Select(part => objective.Loss(part, partMetrics) * (part.Weight / batch.Weight)).Aggregate((a, b) => a + b);
+            sum.item<float>().ShouldBe(whole.item<float>(), 1e-5);
+            foreach (var (a, b) in gradients.Zip(autograd.grad([sum], tensors))) (a - b).abs().max().item<float>().ShouldBeLessThan(1e-5f + 1e-3f * a.abs().max().item<float>());
+            var (expected, actual) = (metrics.Means(), partMetrics.Means());
+            actual.Keys.ShouldBe(expected.Keys, ignoreOrder: true);
+            foreach (var (name, value) in expected) actual[name].ShouldBe(value, 1e-4 + 1e-4 * Math.Abs(value), name);
         }
     }
 

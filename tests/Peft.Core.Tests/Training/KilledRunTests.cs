@@ -10,7 +10,7 @@ public sealed class KilledRunTests : IDisposable
     public async Task A_run_killed_at_any_moment_ends_with_the_numbers_of_an_uninterrupted_one()
     {
         var whole = root["whole"];
-        (await RunUntil(whole, null, 0)).ShouldBeFalse();
+        (await TrainingHost.RunUntil([whole])).ShouldBeFalse();
         var expected = await File.ReadAllTextAsync(Path.Combine(whole, "result.txt"));
         expected.ShouldStartWith("49 steps");
 
@@ -23,8 +23,8 @@ public sealed class KilledRunTests : IDisposable
             ("step", 1 + random.Next(8), 0), ("saving", 2, 20 + random.Next(25)), ("saving", 2, 45),
         ];
         var broken = root["broken"];
-        foreach (var (line, count, milliseconds) in kills) (await RunUntil(broken, line, count, milliseconds)).ShouldBeTrue();
-        (await RunUntil(broken, null, 0)).ShouldBeFalse();
+        foreach (var (line, count, milliseconds) in kills) (await TrainingHost.RunUntil([broken], line, count, milliseconds)).ShouldBeTrue();
+        (await TrainingHost.RunUntil([broken])).ShouldBeFalse();
         (await File.ReadAllTextAsync(Path.Combine(broken, "result.txt"))).ShouldBe(expected);
         foreach (var file in new[] { "trainer_state.json", "training_state.safetensors", "model.safetensors" })
         {
@@ -40,14 +40,14 @@ public sealed class KilledRunTests : IDisposable
         // Only a file size limit of the system makes a real write fail halfway, and Windows has none.
         if (OperatingSystem.IsWindows()) return;
         var whole = root["whole"];
-        (await RunUntil(whole, null, 0)).ShouldBeFalse();
+        (await TrainingHost.RunUntil([whole])).ShouldBeFalse();
         var folder = root["full"];
-        (await RunUntil(folder, "saving", 3)).ShouldBeTrue();
+        (await TrainingHost.RunUntil([folder], "saving", 3)).ShouldBeTrue();
         var last = Trainer.FindLastCheckpoint(folder).ShouldNotBeNull();
         var files = Directory.GetFiles(last).ToDictionary(path => path, File.ReadAllBytes);
 
         // Six blocks of 512 bytes: the model's 932 bytes fit, the 3,420 of the training state do not.
-        using (var process = Process.Start(Host(folder, mostBlocks: 6))!)
+        using (var process = Process.Start(TrainingHost.Start([folder], mostBlocks: 6))!)
         {
             process.StandardInput.Close();
             var output = process.StandardOutput.ReadToEndAsync();
@@ -62,49 +62,9 @@ public sealed class KilledRunTests : IDisposable
         foreach (var (path, bytes) in files) File.ReadAllBytes(path).ShouldBe(bytes);
         Directory.GetDirectories(folder).ShouldAllBe(path => !path.Contains(".peft-"));
 
-        (await RunUntil(folder, null, 0)).ShouldBeFalse();
+        (await TrainingHost.RunUntil([folder])).ShouldBeFalse();
         (await File.ReadAllTextAsync(Path.Combine(folder, "result.txt"))).ShouldBe(await File.ReadAllTextAsync(Path.Combine(whole, "result.txt")));
     }
 
     public void Dispose() => root.Dispose();
-
-    /// <summary>Runs the host to its end, or kills it (SIGKILL) some time after it has written a line for the n-th time.</summary>
-    /// <returns>Whether it was killed.</returns>
-    private static async Task<bool> RunUntil(string folder, string? line, int count, int milliseconds = 0)
-    {
-        using var process = Process.Start(Host(folder))!;
-        var errors = process.StandardError.ReadToEndAsync();
-        while (await process.StandardOutput.ReadLineAsync() is { } output)
-        {
-            if (output != line || --count > 0)
-            {
-                if (output == "step") await process.StandardInput.WriteLineAsync();
-                continue;
-            }
-            await Task.Delay(milliseconds);
-            process.Kill();
-            await process.WaitForExitAsync();
-            return true;
-        }
-        await process.WaitForExitAsync();
-        process.ExitCode.ShouldBe(0, await errors);
-        return false;
-    }
-
-    /// <param name="folder">The run's output folder.</param>
-    /// <param name="mostBlocks">Blocks of 512 bytes that a file may have; null for no limit.</param>
-    private static ProcessStartInfo Host(string folder, int? mostBlocks = null)
-    {
-        var dotnet = Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) == "dotnet" ? path : "dotnet";
-        var start = new ProcessStartInfo(mostBlocks is null ? dotnet : "/bin/sh") { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
-        if (mostBlocks is not null)
-        {
-            // The signal that goes with the limit would end the process; the runtime's own mapped memory counts as a file.
-            start.Environment["DOTNET_EnableWriteXorExecute"] = "0";
-            foreach (var argument in new[] { "-c", $"trap '' XFSZ; ulimit -f {mostBlocks}; exec \"$@\"", "sh", dotnet }) start.ArgumentList.Add(argument);
-        }
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "Peft.Training.TestHost.dll"));
-        start.ArgumentList.Add(folder);
-        return start;
-    }
 }

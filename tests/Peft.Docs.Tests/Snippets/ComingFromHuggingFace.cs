@@ -2,6 +2,7 @@ using System.Text.RegularExpressions;
 using Microsoft.Extensions.AI;
 using Peft.Models;
 using Peft.Quantization;
+using Peft.Report;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -210,6 +211,7 @@ public partial class ComingFromHuggingFace : InFolder
             EvaluateEverySteps = 1, LoadBestAtEnd = true, BestMetric = "loss", GroupByLength = true, TensorBoardFolder = "out/board",
         };
         var trainer = new Trainer(peft, data, arguments) { Evaluation = data };
+        trainer.AddCallback(new HtmlReport("out/report.html"));
         trainer.Train(new ProgressPrinter());
         trainer.Evaluate().Loss.ShouldBeGreaterThan(0);
         var resumed = arguments with { ResumeFrom = Trainer.FindLastCheckpoint("out/run") };

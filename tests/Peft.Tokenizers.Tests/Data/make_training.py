@@ -72,6 +72,7 @@ CASES = {
     "wordpiece-english": (word_piece, "english", 1000, dict(min_frequency=2)),
     "wordpiece-unicode": (word_piece, "unicode", 900, dict(lowercase=False)),
     "unigram-english": (unigram, "english", 600, {}),
+    "unigram-small": (unigram, "english", 300, {}),
     "unigram-code": (unigram, "code", 300, dict(max_piece_length=8, shrinking_factor=0.6, n_sub_iterations=3)),
     "unigram-unicode": (unigram, "unicode", 460, {}),
 }
