@@ -91,6 +91,46 @@ public sealed class ParallelTrainingTests : IDisposable
         resumed.Losses.ShouldBe(whole.Losses);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Terms_of_a_loss_train_as_their_sum_does(int parts)
+    {
+        var sum = Train("llama", new() { ParallelParts = parts });
+        var objective = new InTerms();
+        var terms = Train("llama", new() { ParallelParts = parts }, objective: objective);
+        terms.Losses.Zip(sum.Losses).ShouldAllBe(pair => Math.Abs(pair.First - pair.Second) < 1e-4 * pair.Second);
+        objective.Terms.ShouldBe(2 * 5 * parts);
+    }
+
+    // The model's loss as two terms from forward passes of their own.
+    private sealed class InTerms : Objective
+    {
+        private CausalLM? model;
+        private int terms;
+
+        public int Terms => terms;
+
+        protected override IEnumerable<string> Errors(ITrainable trained, TrainingOptions options)
+        {
+            model = (CausalLM)trained.Module;
+            return [];
+        }
+
+        protected override Tensor Loss(Batch batch, TrainingMetrics metrics) => model!.Loss(batch);
+
+        protected override IReadOnlyList<Batch> Divide(Batch batch, int parts) => ((ILossModel)model!).Divide(batch, parts);
+
+        protected override IEnumerable<Tensor> LossTerms(Batch batch, TrainingMetrics metrics)
+        {
+            foreach (var factor in new[] { 0.25, 0.75 })
+            {
+                Interlocked.Increment(ref terms);
+                yield return Loss(batch, metrics).mul(factor);
+            }
+        }
+    }
+
     [Fact]
     public void An_error_in_a_part_is_thrown_where_the_trainer_runs()
     {
@@ -98,13 +138,13 @@ public sealed class ParallelTrainingTests : IDisposable
         error.Message.ShouldContain("positions");
     }
 
-    private static TrainingResult Train(string kind, TrainingOptions options, LoraOptions? lora = null, TrainingDataset? data = null)
+    private static TrainingResult Train(string kind, TrainingOptions options, LoraOptions? lora = null, TrainingDataset? data = null, Objective? objective = null)
     {
         using var scope = NewDisposeScope();
         using var model = TinyModels.Create(kind, 30);
         manual_seed(1);
         using var peft = model.ApplyAdapter(lora ?? new LoraOptions { Rank = 4, TargetModules = ModuleSelector.AllLinear });
-        return new Trainer(peft, data ?? Rows(_ => { }), options with { MaxSteps = 5, LearningRate = 5e-3, BatchSize = options.BatchSize == 8 ? 6 : options.BatchSize }).Train();
+        return new Trainer(peft, data ?? Rows(_ => { }), options with { MaxSteps = 5, LearningRate = 5e-3, BatchSize = options.BatchSize == 8 ? 6 : options.BatchSize }) { Objective = objective }.Train();
     }
 
     internal static TrainingDataset Rows(Action<Tensor> change, int length = 24) => TrainingDataset.From(12, rows =>

@@ -97,33 +97,59 @@ public sealed class PpoObjective(ActorCritic models, RolloutOptions rollouts, Pp
     /// <inheritdoc/>
     protected internal override Tensor Loss(Batch batch, TrainingMetrics metrics)
     {
+        using var scope = NewDisposeScope();
+        return PolicyLoss(batch, metrics).add(ValueLoss(batch, metrics), One).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>The losses of policy and values, which have forward passes of their own.</remarks>
+    protected internal override IEnumerable<Tensor> LossTerms(Batch batch, TrainingMetrics metrics)
+    {
+        yield return PolicyLoss(batch, metrics);
+        yield return ValueLoss(batch, metrics);
+    }
+
+    private Tensor PolicyLoss(Batch batch, TrainingMetrics metrics)
+    {
         ArgumentNullException.ThrowIfNull(metrics);
         using var scope = NewDisposeScope();
         var completions = new Completions(batch, countsPadding: true);
-        var (advantages, returns, before) = (Given(completions, "advantages"), Given(completions, "returns"), Given(completions, "values"));
-        var (mask, valueMask) = (completions.Mask, Given(completions, "value_mask").to_type(ScalarType.Float32));
-        var (tokens, valueTokens) = (completions.PerRow(PolicyTokens)?.sum() ?? mask.sum(), completions.PerRow(ValueTokens)?.sum() ?? valueMask.sum());
+        var (advantages, mask) = (Given(completions, "advantages"), completions.Mask);
+        var tokens = completions.PerRow(PolicyTokens)?.sum() ?? mask.sum();
         var (logProbabilities, entropies) = completions.Predict(Policy, Rollouts.Temperature);
         var difference = logProbabilities.sub(Given(completions, "old_per_token_logps")).mul(mask);
         var ratios = difference.exp();
         var (free, clipped) = (advantages.neg().mul(ratios), advantages.neg().mul(ratios.clamp(Constant(1 - settings.ClipRange), Constant(1 + settings.ClipRange))));
-        var policyLoss = MaskedMean(free.maximum(clipped), mask, tokens);
-        var values = completions.Of(WithoutLast(models.Values.Values(batch))).mul(valueMask);
-        var bounded = values.maximum(before.sub(Constant(settings.ValueClipRange))).minimum(before.add(Constant(settings.ValueClipRange), One));
-        var (freeError, boundedError) = (values.sub(returns).square(), bounded.sub(returns).square());
-        var valueLoss = MaskedMean(freeError.maximum(boundedError), valueMask, valueTokens).mul(Constant(0.5));
+        var loss = MaskedMean(free.maximum(clipped), mask, tokens);
         using (no_grad())
         {
             void Add(string name, Tensor value) => metrics.Add(name, value, completions.Rows);
             Add("policy/approxkl_avg", difference.detach().square().mean().mul(Constant(0.5)));
             Add("policy/clipfrac_avg", MaskedMean(clipped.gt(free).to_type(ScalarType.Float32), mask, tokens));
             Add("policy/entropy_avg", entropies.mean());
-            Add("loss/policy_avg", policyLoss);
-            Add("loss/value_avg", valueLoss);
-            Add("val/clipfrac_avg", MaskedMean(boundedError.gt(freeError).to_type(ScalarType.Float32), valueMask, valueTokens));
+            Add("loss/policy_avg", loss);
             Add("val/ratio", ratios.mean());
         }
-        return policyLoss.add(valueLoss.mul(Constant(settings.ValueCoefficient)), One).MoveToOuterDisposeScope();
+        return loss.MoveToOuterDisposeScope();
+    }
+
+    private Tensor ValueLoss(Batch batch, TrainingMetrics metrics)
+    {
+        using var scope = NewDisposeScope();
+        var completions = new Completions(batch, countsPadding: true);
+        var (returns, before) = (Given(completions, "returns"), Given(completions, "values"));
+        var mask = Given(completions, "value_mask").to_type(ScalarType.Float32);
+        var tokens = completions.PerRow(ValueTokens)?.sum() ?? mask.sum();
+        var values = completions.Of(WithoutLast(models.Values.Values(batch))).mul(mask);
+        var bounded = values.maximum(before.sub(Constant(settings.ValueClipRange))).minimum(before.add(Constant(settings.ValueClipRange), One));
+        var (freeError, boundedError) = (values.sub(returns).square(), bounded.sub(returns).square());
+        var loss = MaskedMean(freeError.maximum(boundedError), mask, tokens).mul(Constant(0.5));
+        using (no_grad())
+        {
+            metrics.Add("loss/value_avg", loss, completions.Rows);
+            metrics.Add("val/clipfrac_avg", MaskedMean(boundedError.gt(freeError).to_type(ScalarType.Float32), mask, tokens), completions.Rows);
+        }
+        return loss.mul(Constant(settings.ValueCoefficient)).MoveToOuterDisposeScope();
     }
 
     private static Tensor Given(Completions completions, string name)

@@ -22,21 +22,25 @@ internal sealed class GradientCopy : IDisposable
     /// <summary>For each tensor, true if it received a gradient.</summary>
     public bool[] Reached { get; }
 
-    /// <summary>Stores gradients in the order of the parameters. An invalid tensor counts as 0.</summary>
-    public void Fill(IList<Tensor> gradients)
+    /// <summary>Adds gradients in the order of the parameters. An invalid tensor counts as 0.</summary>
+    /// <param name="gradients">The gradients.</param>
+    /// <param name="first">True to begin anew.</param>
+    public void Add(IList<Tensor> gradients, bool first)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         for (var i = 0; i < slices.Length; i++)
         {
-            Reached[i] = !gradients[i].IsInvalid;
-            if (Reached[i]) slices[i].copy_(gradients[i]);
-            else slices[i].zero_();
+            var reached = !gradients[i].IsInvalid;
+            Reached[i] = reached || (!first && Reached[i]);
+            if (reached && first) slices[i].copy_(gradients[i]);
+            else if (reached) slices[i].add_(gradients[i], One);
+            else if (first) slices[i].zero_();
         }
     }
 
     /// <summary>Adds the gradients to those of the parameters, which must be bound.</summary>
-    public void Add()
+    public void Give()
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();

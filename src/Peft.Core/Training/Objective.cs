@@ -13,6 +13,17 @@ public abstract class Objective
     /// <param name="metrics">Receives the metrics of the batch.</param>
     protected internal abstract Tensor Loss(Batch batch, TrainingMetrics metrics);
 
+    /// <summary>
+    /// The terms whose sum is the loss. The trainer differentiates each term before the next one is computed, so that the activations of terms from separate forward passes need not be in memory at the same time. One term by default:
+    /// <see cref="Loss"/>.
+    /// </summary>
+    /// <inheritdoc cref="Loss"/>
+    /// <returns>Scalars, each computed when it is asked for. What one term computes is disposed before the next.</returns>
+    protected internal virtual IEnumerable<Tensor> LossTerms(Batch batch, TrainingMetrics metrics)
+    {
+        yield return Loss(batch, metrics);
+    }
+
     /// <inheritdoc cref="ILossModel.Divide"/>
     protected internal virtual IReadOnlyList<Batch> Divide(Batch batch, int parts) => [batch];
 

@@ -106,7 +106,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
             {
                 using var loss = losses[i]!;
                 total = total is null ? loss.clone() : total.add(loss, One);
-                copies[i].Add();
+                copies[i].Give();
                 for (var j = 0; j < reached.Length; j++) reached[j] |= copies[i].Reached[j];
             }
         }
@@ -115,11 +115,23 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
 
     private Tensor? Backward(Batch part, double weight, GradientCopy into, TrainingMetrics metrics)
     {
-        using var scope = NewDisposeScope();
-        var loss = trainer.Goal.Loss(part, metrics).mul(Constant(weight));
-        if (!tried && (loss.numel() != 1 || !loss.requires_grad)) return null;
         using var once = SavedTensors.InOnePass();
-        into.Fill(autograd.grad([loss], tensors, allow_unused: true));
-        return loss.detach().DetachFromDisposeScope();
+        using var terms = trainer.Goal.LossTerms(part, metrics).GetEnumerator();
+        Tensor? sum = null;
+        while (true)
+        {
+            using var scope = NewDisposeScope();
+            if (!terms.MoveNext()) return sum;
+            var loss = terms.Current.mul(Constant(weight));
+            if (!tried && (loss.numel() != 1 || !loss.requires_grad))
+            {
+                sum?.Dispose();
+                return null;
+            }
+            into.Add(autograd.grad([loss], tensors, allow_unused: true), first: sum is null);
+            var value = loss.detach();
+            using var before = sum;
+            sum = (before is null ? value : before.add(value, One)).DetachFromDisposeScope();
+        }
     }
 }

@@ -16,12 +16,17 @@ internal sealed class WholeBackward(Trainer trainer, FlatParameters parameters) 
         Tensor? total = null;
         foreach (var batch in batches)
         {
-            using var scope = NewDisposeScope();
-            var loss = Checked(trainer.Goal.Loss(batch, metrics));
-            var part = batches.Count == 1 ? loss : loss.mul(Constant(batch.Weight / weight));
-            using (SavedTensors.InOnePass()) part.backward();
-            var value = part.detach();
-            total = (total is null ? value : total.add(value, One)).MoveToOuterDisposeScope();
+            using var terms = trainer.Goal.LossTerms(batch, metrics).GetEnumerator();
+            while (true)
+            {
+                using var scope = NewDisposeScope();
+                if (!terms.MoveNext()) break;
+                var loss = Checked(terms.Current);
+                var part = batches.Count == 1 ? loss : loss.mul(Constant(batch.Weight / weight));
+                using (SavedTensors.InOnePass()) part.backward();
+                var value = part.detach();
+                total = (total is null ? value : total.add(value, One)).MoveToOuterDisposeScope();
+            }
         }
         first = false;
         return (total!, parameters.BindGradients());
