@@ -189,10 +189,17 @@ public partial class ComingFromHuggingFace : InFolder
         {
             peft.SaveGguf("out/adapter.gguf");
             peft.SaveOnnx("out/base.onnx");
+            peft.SaveOnnxGenAI("out/genai", tokenizer);
+            File.Exists("out/genai/default.onnx_adapter").ShouldBeTrue();
         }
+        Directory.Delete("out/genai", recursive: true);
         model.SaveGguf("out/model.gguf", tokenizer, GgufWeights.Q8_0);
         model.SaveOnnx("out/model.onnx");
-        Directory.GetFiles("out").Length.ShouldBe(4);
+        model.SaveOnnx("out/half.onnx", options: new() { Dtype = ScalarType.Float16 });
+        new FileInfo("out/half.onnx").Length.ShouldBeLessThan(new FileInfo("out/model.onnx").Length);
+        model.SaveOnnxGenAI("out/genai", tokenizer);
+        File.Exists("out/genai/genai_config.json").ShouldBeTrue();
+        Directory.GetFiles("out").Length.ShouldBe(5);
     }
 
     [Fact]
