@@ -16,6 +16,12 @@ public class TrainingNodeTests
         using var model = DecodeLayerTests.Create(type, fields);
         model.train();
         using var peft = DecodeLayerTests.Adapt(model);
+        Taken(model).ShouldBe(type switch
+        {
+            "llama" or "mistral" or "qwen2" or "qwen3" => (true, true),
+            "phi3" or "gemma" or "gpt2" or "gpt_neox" or "opt" => (true, false),
+            _ => (false, false),
+        });
         Compare(model, peft);
         peft.Activate("two");   // of rank 3
         Compare(model, peft);
@@ -33,7 +39,17 @@ public class TrainingNodeTests
         using var model = CausalLM.FromPretrained(Reference.Folder("llama"), new LoadOptions { Quantization = Peft.Quantization.QuantizationOptions.Nf4() });
         model.train();
         using var peft = DecodeLayerTests.Adapt(model);
+        Taken(model).ShouldBe((true, true));
         Compare(model, peft);
+    }
+
+    [Fact]
+    public void Other_adapters_take_the_modules_one_by_one()
+    {
+        using var model = DecodeLayerTests.Create("llama", Llama);
+        using var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, TargetModules = ["q_proj"], UseDora = true });
+        Taken(model).ShouldBe((false, true));
+        using (no_grad()) Taken(model).ShouldBe((false, false));
     }
 
     [Theory]
@@ -56,6 +72,25 @@ public class TrainingNodeTests
         foreach (var hook in hooks) hook.remove();
         hooked.Loss.ShouldNotBe(Gradients(model, peft).Loss);
         calls.ShouldBe(2);
+    }
+
+    // Whether all layers compute attention and feed-forward network by nodes.
+    private static (bool Attention, bool FeedForward) Taken(CausalLM model)
+    {
+        var found = new List<(bool, bool)>();
+        var hooks = model.Backbone.Layers.Select(each => each.register_forward_hook((_, input, context, output) =>
+        {
+            using var attended = each.AddAttentionByNodes(input, context);
+            using var fed = each.AddFeedForwardByNodes(input, input);
+            found.Add((attended is not null, fed is not null));
+            return output.alias();
+        })).ToList();
+        using var scope = NewDisposeScope();
+        using var ids = tensor(new long[] { 5, 1, 3, 2 }, [1L, 4L]);
+        model.call(ids);
+        foreach (var hook in hooks) hook.remove();
+        found.Count.ShouldBe(2);
+        return found.Distinct().Single();
     }
 
     // A hook that changes nothing makes a layer call its modules.

@@ -62,13 +62,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
 
     private Tensor AddAttention(Tensor input, ForwardContext context)
     {
-        if (is_grad_enabled() && !IsHooked && attentionOutputNorm is null)
-        {
-            using var scope = NewDisposeScope();
-            var drops = training && attentionDropout > 0;
-            if (attentionNorm.ForTraining(input) is { } normalized && attention.ForTraining(normalized, drops ? null : input, context) is { } trained)
-                return (drops ? input.add(nn.functional.dropout(trained, attentionDropout), One) : trained).MoveToOuterDisposeScope();
-        }
+        if (AddAttentionByNodes(input, context) is { } added) return added;
         using var normal = attentionNorm.call(input);
         using var attended = Finish(attention.call(normal, context), attentionOutputNorm, attentionDropout);
         return input.add(attended, One);
@@ -76,17 +70,33 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
 
     private Tensor AddFeedForward(Tensor input, Tensor residual)
     {
-        if (is_grad_enabled() && !IsHooked && feedForwardOutputNorm is null)
-        {
-            using var scope = NewDisposeScope();
-            var drops = training && dropout > 0;
-            if (feedForwardNorm.ForTraining(input) is { } normalized && feedForward.ForTraining(normalized, drops ? null : residual) is { } trained)
-                return (drops ? residual.add(nn.functional.dropout(trained, dropout), One) : trained).MoveToOuterDisposeScope();
-        }
+        if (AddFeedForwardByNodes(input, residual) is { } added) return added;
         using var normal = feedForwardNorm.call(input);
         using var fed = Finish(feedForward.call(normal), feedForwardOutputNorm, dropout);
         return residual.add(fed, One);
     }
+
+    /// <summary>The input plus the attention, in training by nodes of the autograd graph that keep few tensors; null if they do not apply.</summary>
+    internal Tensor? AddAttentionByNodes(Tensor input, ForwardContext context)
+    {
+        if (!is_grad_enabled() || IsHooked || attentionOutputNorm is not null) return null;
+        using var scope = NewDisposeScope();
+        var drops = training && attentionDropout > 0;
+        return attentionNorm.ForTraining(input) is { } normalized && attention.ForTraining(normalized, drops ? null : input, context) is { } attended ? Dropped(attended, drops ? input : null, attentionDropout) : null;
+    }
+
+    /// <summary>A residual plus the feed-forward network, likewise.</summary>
+    internal Tensor? AddFeedForwardByNodes(Tensor input, Tensor residual)
+    {
+        if (!is_grad_enabled() || IsHooked || feedForwardOutputNorm is not null) return null;
+        using var scope = NewDisposeScope();
+        var drops = training && dropout > 0;
+        return feedForwardNorm.ForTraining(input) is { } normalized && feedForward.ForTraining(normalized, drops ? null : residual) is { } fed ? Dropped(fed, drops ? residual : null, dropout) : null;
+    }
+
+    // Dropout comes before the residual, which a node has added if there is none here.
+    private static Tensor Dropped(Tensor change, Tensor? residual, double probability)
+        => (residual is null ? change : residual.add(nn.functional.dropout(change, probability), One)).MoveToOuterDisposeScope();
 
     /// <summary>The layer's output in a decode step by the kernels; null if they do not apply.</summary>
     internal Tensor? Step(Tensor input, ForwardContext context) => !training && context.IsDecodeStep && !IsHooked ? decode?.Run(input, context) : null;
