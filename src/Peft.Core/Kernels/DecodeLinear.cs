@@ -15,7 +15,7 @@ internal sealed unsafe record DecodeLinear(DecodeMatrix Matrix, Tensor? Bias, pa
         => matrix is not null && (bias is null || (TensorMemory.Supports(bias) && bias.is_contiguous())) ? new(matrix, bias) : null;
 
     /// <summary>A range of the module's outputs.</summary>
-    /// <param name="x"><c>[rows, inputs]</c></param>
+    /// <param name="x"><c>[rows, inputs]</c>, or in blocks if the matrix reads them.</param>
     /// <param name="y">Takes the outputs, <c>[rows, outputs]</c>.</param>
     /// <param name="rows">Number of rows.</param>
     /// <param name="first">The first output.</param>

@@ -19,8 +19,11 @@ internal abstract unsafe class DecodeMatrix(int outputs, int inputs, int rowByte
     /// <summary>True if a short range of outputs is read as fast as a long one.</summary>
     public bool IsDivisible => isDivisible;
 
+    /// <summary>True if <see cref="Multiply"/> reads its input in blocks (<see cref="BlockProduct.Arrange"/>).</summary>
+    public virtual bool ReadsBlocks(int rows) => false;
+
     /// <summary>x·Wᵀ + b for a range of outputs.</summary>
-    /// <param name="x"><c>[rows, inputs]</c></param>
+    /// <param name="x"><c>[rows, inputs]</c>, or in blocks.</param>
     /// <param name="bias"><c>[outputs]</c>, or null.</param>
     /// <param name="y">Takes the products, <c>[rows, outputs]</c>.</param>
     /// <param name="rows">Number of rows.</param>

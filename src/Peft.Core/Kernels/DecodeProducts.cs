@@ -22,6 +22,7 @@ internal sealed unsafe class DecodeProducts
     private readonly nint[] outputs;
     private readonly List<(DecodeLinear Linear, DecodeUpdate Update, nint Hidden)> updates = [];
     private readonly List<(int Linear, int First, int Count)> ranges = [];
+    private nint blocks;   // x in blocks
     private int reduced;
 
     private DecodeProducts(nint x, int rows, DecodeLinear[] linears, nint[] outputs) => (this.x, this.rows, this.linears, this.outputs) = (x, rows, linears, outputs);
@@ -40,9 +41,15 @@ internal sealed unsafe class DecodeProducts
             foreach (var update in linear.Updates) floats += (update.Count * update.Rank + 15) / 16 * 16;
         }
         var job = new DecodeProducts((nint)x, rows, linears, outputs);
-        var hidden = (float*)NativeMemory.AlignedAlloc((nuint)Math.Max(floats, 1) * sizeof(float), 64);
+        var (inputs, inBlocks) = (linears[0].Matrix.Inputs, linears.Any(linear => linear.Matrix.ReadsBlocks(rows)));
+        var hidden = (float*)NativeMemory.AlignedAlloc((nuint)(floats + (inBlocks ? BlockProduct.Floats(rows, inputs) : 16)) * sizeof(float), 64);
         try
         {
+            if (inBlocks)
+            {
+                BlockProduct.Arrange(x, rows, inputs, hidden + floats);
+                job.blocks = (nint)(hidden + floats);
+            }
             var threads = multiplications < Worthwhile ? 1 : get_num_threads();
             job.Divide(hidden, threads);
             var parts = job.updates.Count + job.ranges.Count;
@@ -83,7 +90,7 @@ internal sealed unsafe class DecodeProducts
         var (of, first, count) = ranges[index - updates.Count];
         var linear = linears[of];
         var y = (float*)outputs[of];
-        linear.Multiply((float*)x, y, rows, first, count);
+        linear.Multiply((float*)(linear.Matrix.ReadsBlocks(rows) ? blocks : x), y, rows, first, count);
         if (linear.Updates.Length == 0) return;
         while (Volatile.Read(ref reduced) < updates.Count) Thread.SpinWait(1);
         foreach (var (owner, update, hidden) in updates)

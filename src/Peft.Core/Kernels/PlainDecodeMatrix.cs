@@ -25,5 +25,8 @@ internal sealed unsafe class PlainDecodeMatrix : DecodeMatrix
     }
 
     /// <inheritdoc/>
+    public override bool ReadsBlocks(int rows) => SkinnyProduct.ReadsBlocks(rows, byColumns);
+
+    /// <inheritdoc/>
     public override void Multiply(float* x, float* bias, float* y, int rows, int first, int count) => SkinnyProduct.Run(x, (float*)values, bias, y, rows, Inputs, Outputs, first, count, byColumns);
 }

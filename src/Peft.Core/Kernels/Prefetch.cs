@@ -12,4 +12,11 @@ internal static unsafe class Prefetch
     {
         if (Sse.IsSupported) Sse.Prefetch0(address);
     }
+
+    /// <summary>The same into the L2 cache: for memory that is needed so much later that the L1 cache would lose it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Far(void* address)
+    {
+        if (Sse.IsSupported) Sse.Prefetch1(address);
+    }
 }

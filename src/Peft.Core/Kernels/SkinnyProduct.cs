@@ -37,7 +37,9 @@ internal static unsafe class SkinnyProduct
         using var stored = byColumns ? weight.t() : weight.alias();
         fixed (float* xs = input.Floats(), ws = stored.Floats(), ys = result.Floats(), bs = bias is null ? [] : bias.Floats())
         {
-            var (x, w, y, b) = ((nint)xs, (nint)ws, (nint)ys, (nint)bs);
+            using var scratch = new Scratch(ReadsBlocks(rows, byColumns) ? BlockProduct.Floats(rows, inputs) : 1);
+            if (ReadsBlocks(rows, byColumns)) BlockProduct.Arrange(xs, rows, inputs, scratch.Memory);
+            var (x, w, y, b) = ((nint)(ReadsBlocks(rows, byColumns) ? scratch.Memory : xs), (nint)ws, (nint)ys, (nint)bs);
             void Outputs(int first, int count) => Run((float*)x, (float*)w, (float*)b, (float*)y, rows, inputs, outputs, first, count, byColumns);
             if ((long)rows * inputs * outputs < Worthwhile) Outputs(0, outputs);
             else TensorMemory.InShares((outputs + Share - 1) / Share, (_, start, count) => Outputs(start * Share, Math.Min(count * Share, outputs - start * Share)));
@@ -46,7 +48,7 @@ internal static unsafe class SkinnyProduct
     }
 
     /// <summary>x·Wᵀ + b for a range of outputs, by the calling thread.</summary>
-    /// <param name="x"><c>[rows, inputs]</c></param>
+    /// <param name="x"><c>[rows, inputs]</c>, or in blocks if the kernel reads them (<see cref="ReadsBlocks"/>).</param>
     /// <param name="w">W <c>[outputs, inputs]</c>, stored by rows or by columns.</param>
     /// <param name="b"><c>[outputs]</c>, or null.</param>
     /// <param name="y">Takes the outputs, <c>[rows, outputs]</c>.</param>
@@ -60,8 +62,12 @@ internal static unsafe class SkinnyProduct
     {
         if (rows == 1) SingleRow(x, w, b, y, inputs, outputs, first, count, byColumns);
         else if (byColumns) Columns(x, w, b, y, rows, inputs, outputs, first, count);
+        else if (BlockProduct.Takes(rows)) BlockProduct.Run(x, w, b, y, rows, inputs, outputs, first, count);
         else Rows(x, w, b, y, rows, inputs, outputs, first, count);
     }
+
+    /// <summary>True if the input must be in blocks (<see cref="BlockProduct.Arrange"/>).</summary>
+    public static bool ReadsBlocks(int rows, bool byColumns) => !byColumns && BlockProduct.Takes(rows);
 
     private static void SingleRow(float* x, float* w, float* b, float* y, int inputs, int outputs, int first, int count, bool byColumns)
     {
@@ -93,51 +99,46 @@ internal static unsafe class SkinnyProduct
         for (; n < count; n++) y[n] += x[0] * w[n] + x[1] * w1[n] + x[2] * w2[n] + x[3] * w3[n];
     }
 
-    // Tiles of four inputs and three rows of W: twelve independent sums hide the latency. Missing rows repeat the last one and are not stored.
+    // Two to four rows, in tiles with three rows of W: twelve independent sums hide the latency. Missing rows repeat the last one and are not stored.
     [MethodImpl(JitOptions.Loop)]
     private static void Rows(float* x, float* w, float* b, float* y, int rows, int inputs, int outputs, int first, int count)
     {
-        var passes = Math.Max(2, (rows + 3) / 4);
+        float* x1 = rows > 1 ? x + inputs : x, x2 = rows > 2 ? x1 + inputs : x1, x3 = rows > 3 ? x2 + inputs : x2;
         for (var n = first; n < first + count; n += 3)
         {
             var wide = Math.Min(3, first + count - n);
             float* w0 = w + (nint)n * inputs, w1 = wide > 1 ? w0 + inputs : w0, w2 = wide > 2 ? w1 + inputs : w1;
             float b0 = b == null ? 0 : b[n], b1 = b == null || wide < 2 ? 0 : b[n + 1], b2 = b == null || wide < 3 ? 0 : b[n + 2];
-            for (var row = 0; row < rows; row += 4)
+            Vector256<float> s00 = default, s01 = default, s02 = default, s10 = default, s11 = default, s12 = default;
+            Vector256<float> s20 = default, s21 = default, s22 = default, s30 = default, s31 = default, s32 = default;
+            // Prefetches the first half of the tile after the next: three streams of short rows are too many for the hardware prefetcher.
+            var ahead = (byte*)(w0 + 6 * inputs);
+            for (var k = 0; k < inputs; k += 8)
             {
-                var high = Math.Min(4, rows - row);
-                float* x0 = x + (nint)row * inputs, x1 = high > 1 ? x0 + inputs : x0, x2 = high > 2 ? x1 + inputs : x1, x3 = high > 3 ? x2 + inputs : x2;
-                Vector256<float> s00 = default, s01 = default, s02 = default, s10 = default, s11 = default, s12 = default;
-                Vector256<float> s20 = default, s21 = default, s22 = default, s30 = default, s31 = default, s32 = default;
-                // Prefetches the tile after the next, a part of it in each pass over this one (a single pass prefetches its first half): three streams of short rows are too many for the hardware prefetcher.
-                var ahead = (byte*)(w0 + 6 * inputs) + (nint)(row / 4) * 12 * inputs / passes;
-                for (var k = 0; k < inputs; k += 8)
-                {
-                    Prefetch.Near(ahead + (nint)k * 12 / passes);
-                    Vector256<float> u = Vector256.Load(w0 + k), v = Vector256.Load(w1 + k), t = Vector256.Load(w2 + k);
-                    var one = Vector256.Load(x0 + k);
-                    s00 = Vector256.FusedMultiplyAdd(one, u, s00);
-                    s01 = Vector256.FusedMultiplyAdd(one, v, s01);
-                    s02 = Vector256.FusedMultiplyAdd(one, t, s02);
-                    one = Vector256.Load(x1 + k);
-                    s10 = Vector256.FusedMultiplyAdd(one, u, s10);
-                    s11 = Vector256.FusedMultiplyAdd(one, v, s11);
-                    s12 = Vector256.FusedMultiplyAdd(one, t, s12);
-                    one = Vector256.Load(x2 + k);
-                    s20 = Vector256.FusedMultiplyAdd(one, u, s20);
-                    s21 = Vector256.FusedMultiplyAdd(one, v, s21);
-                    s22 = Vector256.FusedMultiplyAdd(one, t, s22);
-                    one = Vector256.Load(x3 + k);
-                    s30 = Vector256.FusedMultiplyAdd(one, u, s30);
-                    s31 = Vector256.FusedMultiplyAdd(one, v, s31);
-                    s32 = Vector256.FusedMultiplyAdd(one, t, s32);
-                }
-                var to = y + (nint)row * outputs + n;
-                Store(s00, s01, s02, b0, b1, b2, to, wide);
-                if (high > 1) Store(s10, s11, s12, b0, b1, b2, to + outputs, wide);
-                if (high > 2) Store(s20, s21, s22, b0, b1, b2, to + 2 * (nint)outputs, wide);
-                if (high > 3) Store(s30, s31, s32, b0, b1, b2, to + 3 * (nint)outputs, wide);
+                Prefetch.Near(ahead + (nint)k * 6);
+                Vector256<float> u = Vector256.Load(w0 + k), v = Vector256.Load(w1 + k), t = Vector256.Load(w2 + k);
+                var one = Vector256.Load(x + k);
+                s00 = Vector256.FusedMultiplyAdd(one, u, s00);
+                s01 = Vector256.FusedMultiplyAdd(one, v, s01);
+                s02 = Vector256.FusedMultiplyAdd(one, t, s02);
+                one = Vector256.Load(x1 + k);
+                s10 = Vector256.FusedMultiplyAdd(one, u, s10);
+                s11 = Vector256.FusedMultiplyAdd(one, v, s11);
+                s12 = Vector256.FusedMultiplyAdd(one, t, s12);
+                one = Vector256.Load(x2 + k);
+                s20 = Vector256.FusedMultiplyAdd(one, u, s20);
+                s21 = Vector256.FusedMultiplyAdd(one, v, s21);
+                s22 = Vector256.FusedMultiplyAdd(one, t, s22);
+                one = Vector256.Load(x3 + k);
+                s30 = Vector256.FusedMultiplyAdd(one, u, s30);
+                s31 = Vector256.FusedMultiplyAdd(one, v, s31);
+                s32 = Vector256.FusedMultiplyAdd(one, t, s32);
             }
+            var to = y + n;
+            Store(s00, s01, s02, b0, b1, b2, to, wide);
+            if (rows > 1) Store(s10, s11, s12, b0, b1, b2, to + outputs, wide);
+            if (rows > 2) Store(s20, s21, s22, b0, b1, b2, to + 2 * (nint)outputs, wide);
+            if (rows > 3) Store(s30, s31, s32, b0, b1, b2, to + 3 * (nint)outputs, wide);
         }
     }
 
