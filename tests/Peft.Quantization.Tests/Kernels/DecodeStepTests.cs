@@ -3,7 +3,7 @@ using Peft.Models;
 using Peft.Modules;
 using static TorchSharp.torch;
 
-namespace Peft.Quantization.Tests;
+namespace Peft.Quantization.Tests.Kernels;
 
 /// <summary>Decode steps of quantized models run by the layers' kernels, and give what passes without a cache give.</summary>
 public class DecodeStepTests
@@ -17,9 +17,9 @@ public class DecodeStepTests
     private static readonly int[][] Prompts = [[5, 1, 3, 2], [7, 4, 11, 6], [9, 8, 2, 10]];
     private static readonly int[][] Added = [[1, 2, 3], [4, 5, 6], [20, 9, 8]];
 
-    public static TheoryData<string> Kinds => [.. Matrices.WithKernel.Where(kind => !IsRounded(kind))];
+    public static TheoryData<string> Kinds => [.. Matrices.All.Where(kind => !IsRounded(kind))];
 
-    public static TheoryData<string> RoundedKinds => [.. Matrices.WithKernel.Where(IsRounded)];
+    public static TheoryData<string> RoundedKinds => [.. Matrices.All.Where(IsRounded)];
 
     // Values that are rounded to 16 bits have no kernel for decode steps. LLM.int8 rounds what it quantizes, not the values.
     private static bool IsRounded(string kind) => kind.EndsWith("float16", StringComparison.Ordinal) && !kind.StartsWith("int8", StringComparison.Ordinal);
