@@ -29,6 +29,7 @@ public sealed class IntegerMatrix : GroupedMatrix
         if (!scales.is_floating_point() || scales.dim() != 2 || scales.shape[0] != rows || scales.shape[1] < 1 || columns % scales.shape[1] != 0)
             throw new QuantizationException($"{path}.weight_scale is {TensorRules.Describe(scales)}, but must hold a scale for each of {rows} outputs and of equal groups of {columns} inputs.");
         if (!Values.IsFinite(scales)) throw new QuantizationException($"{path}.weight_scale holds values that are not finite.");
+        if (scales.dtype == ScalarType.Float64) scales = scales.to_type(ScalarType.Float32);
         var (count, half) = (scales.shape[1], 1 << ((bits ?? 8) - 1));
         var groups = read("weight_g_idx");
         if (groups is null) groups = Values.Groups(columns, columns / count, codes.device).to_type(ScalarType.Int32);
