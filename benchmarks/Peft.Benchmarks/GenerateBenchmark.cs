@@ -24,11 +24,13 @@ internal static class GenerateBenchmark
             IReadOnlyList<int>[] prompts = [.. Enumerable.Range(0, at.GetValue(batch)).Select(row => Enumerable.Range(3 + row, at.GetValue(prompt)).ToArray())];
             var (warmup, runs) = (at.GetValue(warmups), at.GetValue(measured));
             var seconds = Measure.Seconds(() => model.Generate(prompts, options), warmup, runs);
+            var first = Measure.Seconds(() => model.Generate(prompts, options with { MaxNewTokens = 1, MinNewTokens = 1 }), warmup, runs);
             Measure.Print(new
             {
                 benchmark = "generate", shape = at.GetValue(shape), batch = at.GetValue(batch), prompt = at.GetValue(prompt), @new = at.GetValue(added), threads = at.GetValue(threads), merged = at.GetValue(merged),
                 quantization = at.GetValue(quantization), linear_mb = linear, model_mb = all,
-                seconds = Math.Round(seconds, 3), tokens_per_s = Math.Round(at.GetValue(batch) * at.GetValue(added) / seconds, 1), peak_rss_mb = Measure.PeakMegabytes,
+                seconds = Math.Round(seconds, 3), tokens_per_s = Math.Round(at.GetValue(batch) * at.GetValue(added) / seconds, 1),
+                first_token_ms = Math.Round(first * 1000, 1), decode_tokens_per_s = Math.Round(at.GetValue(batch) * (at.GetValue(added) - 1) / (seconds - first), 1), peak_rss_mb = Measure.PeakMegabytes,
             });
         });
         return command;
