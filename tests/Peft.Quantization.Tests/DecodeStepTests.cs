@@ -3,7 +3,7 @@ using Peft.Models;
 using Peft.Modules;
 using static TorchSharp.torch;
 
-namespace Peft.Quantization.Tests.Kernels;
+namespace Peft.Quantization.Tests;
 
 /// <summary>Decode steps of quantized models run by the layers' kernels, and give what passes without a cache give.</summary>
 public class DecodeStepTests
