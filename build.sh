@@ -79,18 +79,27 @@ build() {
 
 # Runs every test project, also after one has failed; the last line is the sum.
 run_tests() {
-    local results=artifacts/tests project name status passed=0 failed=0 found_passed found_failed
-    rm -rf "$results"
-    for project in tests/*.Tests; do
-        name=$(basename "$project") status=0
-        dotnet test "$project" -c "$CONFIGURATION" --no-build --nologo --logger "trx;LogFileName=$name.trx" --results-directory "$results" || status=$?
-        found_passed=$(counter "$results/$name.trx" passed) found_failed=$(counter "$results/$name.trx" failed)
-        # A runner that crashed has reported less than the truth.
-        [ "$status" = 0 ] || [ "$found_failed" -gt 0 ] || { echo "$name ended with status $status." >&2; found_failed=1; }
-        passed=$((passed + found_passed)) failed=$((failed + found_failed))
+    local project variable passed=0 failed=0
+    rm -rf artifacts/tests
+    for project in tests/*.Tests; do run_project "$(basename "$project")" ""; done
+    # The kernels once more, as processors run them that lack some instructions.
+    for variable in DOTNET_EnableAVX512 DOTNET_EnableAVX2 DOTNET_EnableHWIntrinsic; do
+        export "$variable=0"
+        for project in Peft.Core.Tests Peft.Quantization.Tests; do run_project "$project" ".$variable" --filter "FullyQualifiedName~.Kernels."; done
+        unset "$variable"
     done
     echo "$passed passed, $failed failed"
     [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+}
+
+# Runs a test project, whose results get a suffix, and counts them.
+run_project() {
+    local results=artifacts/tests name=$1$2 status=0 found_passed found_failed
+    dotnet test "tests/$1" -c "$CONFIGURATION" --no-build --nologo --logger "trx;LogFileName=$name.trx" --results-directory "$results" "${@:3}" || status=$?
+    found_passed=$(counter "$results/$name.trx" passed) found_failed=$(counter "$results/$name.trx" failed)
+    # A runner that crashed has reported less than the truth.
+    [ "$status" = 0 ] || [ "$found_failed" -gt 0 ] || { echo "$name ended with status $status." >&2; found_failed=1; }
+    passed=$((passed + found_passed)) failed=$((failed + found_failed))
 }
 
 # Runs the tests of the named projects, or of all, and tells which lines of the libraries they ran: Cobertura files in artifacts/coverage, and a table.

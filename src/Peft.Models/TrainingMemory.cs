@@ -4,18 +4,21 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>The memory in bytes that training an adapter of a language model with AdamW takes. It is computed on the meta device, without the model's weights, for models of any size.</summary>
+/// <summary>The memory in bytes that training an adapter of a language model takes. It is computed on the meta device, without the model's weights, for models of any size.</summary>
 /// <remarks>A process takes more: the libraries need memory, and the allocator keeps freed memory (measured in docs/quantization.md).</remarks>
 /// <param name="Weights">The frozen weights, including the scales of quantized ones.</param>
 /// <param name="Adapter">The trained parameters and their gradients.</param>
-/// <param name="Optimizer">The moments of AdamW.</param>
+/// <param name="Optimizer">The optimizer's state in memory, such as the moments of AdamW.</param>
 /// <param name="Activations">Estimate of the activations that a training step keeps for its backward pass, and of one chunk of logits.</param>
 public sealed record TrainingMemory(long Weights, long Adapter, long Optimizer, long Activations)
 {
     // The loss keeps three float32 tensors of 2²² values for each chunk of logits.
     private const long ChunkBytes = 3L * 4 * (1 << 22);
 
-    /// <summary>The sum of all four.</summary>
+    /// <summary>The optimizer's state if it is in files (<see cref="AdamWOptions.Paged"/>), which is no part of <see cref="Total"/>.</summary>
+    public long Paged { get; init; }
+
+    /// <summary>The sum of weights, adapter, optimizer and activations.</summary>
     public long Total => Weights + Adapter + Optimizer + Activations;
 
     /// <summary>Computes the memory that training an adapter takes.</summary>
@@ -24,9 +27,11 @@ public sealed record TrainingMemory(long Weights, long Adapter, long Optimizer, 
     /// <param name="load">Dtype and quantization of the weights; float32 if null.</param>
     /// <param name="tokens">Number of tokens in a batch.</param>
     /// <param name="checkpointing">True if activations are checkpointed (<see cref="PretrainedModel.CheckpointActivations"/>).</param>
+    /// <param name="optimizer">The optimizer; AdamW if null.</param>
     /// <exception cref="UnsupportedModelException">The configuration requires a feature that is not implemented.</exception>
     /// <exception cref="AdapterOptionsException">The adapter does not fit the model.</exception>
-    public static TrainingMemory Of(ModelConfig config, AdapterOptions adapter, LoadOptions? load = null, long tokens = 1024, bool checkpointing = false)
+    /// <exception cref="ArgumentException">A setting of the optimizer is out of range.</exception>
+    public static TrainingMemory Of(ModelConfig config, AdapterOptions adapter, LoadOptions? load = null, long tokens = 1024, bool checkpointing = false, FlatOptimizerOptions? optimizer = null)
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(adapter);
@@ -38,7 +43,19 @@ public sealed record TrainingMemory(long Weights, long Adapter, long Optimizer, 
         var activations = ActivationsOf(model.Spec, tokens, checkpointing, model.parameters().First().ElementSize);
         using var peft = model.ApplyAdapter(adapter);
         var trained = peft.CountParameters().Trainable;
-        return new(weights, 2 * sizeof(float) * trained, 2 * sizeof(float) * trained, activations);
+        optimizer ??= new AdamWOptions();
+        var state = StateOf(peft, optimizer);
+        return new(weights, 2 * sizeof(float) * trained, optimizer.IsPaged ? 0 : state, activations) { Paged = optimizer.IsPaged ? state : 0 };
+    }
+
+    // A step on the meta device creates the state.
+    private static long StateOf(PeftModel peft, FlatOptimizerOptions options)
+    {
+        using var parameters = new FlatParameters(peft.Trainables, options.Groups);
+        using var optimizer = options.Create(parameters, learningRate: 0);
+        optimizer.BeginStep();
+        optimizer.Step();
+        return optimizer.GetState().Values.Sum(value => value.is_meta ? value.numel() * value.ElementSize : 0);
     }
 
     private static long WeightsOf(CausalLM model, QuantizationOptions? quantization)

@@ -93,8 +93,8 @@ public static class ModelQuantization
         => IsQuantizable(model, path, module, options.SkipModules) ? options
             : options.Embeddings is { } kind && module is AdaptableModule own && IsEmbedding(model, own) && !IsSkipped(model, own, options.SkipModules) ? kind : null;
 
-    // The token embedding, or a head with a row for each token.
-    private static bool IsEmbedding(nn.Module model, AdaptableModule module)
+    /// <summary>True for the token embedding, and for a head with a row for each token.</summary>
+    internal static bool IsEmbedding(nn.Module model, AdaptableModule module)
         => model is IPretrainedModel { InputEmbeddings: Embedding table } pretrained && (module == table || (module == pretrained.Head && module is Linear && module.Storage.Shape[0] == table.Storage.Shape[0]));
 
     // A module is skipped with those that share its weight.

@@ -1,4 +1,5 @@
 using Peft.Models;
+using Peft.Quantization;
 using TorchSharp;
 using static Peft.Behaviour.Tests.SmallModel;
 using static TorchSharp.torch;
@@ -49,6 +50,47 @@ public sealed class StorageTests : BehaviourTests
         packed.Select(weight => weight.Read().Bits()).Zip(before).ShouldAllBe(pair => Enumerable.SequenceEqual(pair.First, pair.Second));
         peft.MergeAndUnload();
         model.Logits().ShouldBeNear(output);
+    }
+
+    [Theory, MemberData(nameof(EveryAdapter))]
+    public void A_quantized_weight_gives_what_its_dequantized_values_give(string method)
+    {
+        foreach (var kind in new QuantizationOptions[] { QuantizationOptions.Nf4(doubleQuantization: true), QuantizationOptions.LlmInt8() })
+        {
+            using var plain = Create().Quantize(kind).Dequantize();
+            using var model = Create().Quantize(kind);
+            model.QuantizedWeights().Count.ShouldBe(14);
+            float[][] Values() => [.. model.QuantizedWeights().Values.Select(weight => weight.Read().Values<float>())];
+            var before = Values();
+            using var expected = plain.Adapt(method).Shake(0.05, seed: 2);
+            using var peft = model.Adapt(method).Shake(0.05, seed: 2);
+            var output = model.Logits();
+            output.ShouldBeNear(plain.Logits());
+
+            using var batch = Batch();
+            manual_seed(5);
+            plain.Loss(batch).backward();
+            manual_seed(5);
+            model.Loss(batch).backward();
+            foreach (var (one, other) in peft.Trainables.Zip(expected.Trainables)) one.Value.grad!.ShouldBeNear(other.Value.grad!);
+
+            try
+            {
+                peft.Merge();
+            }
+            catch (NotMergeableException)
+            {
+                Should.Throw<NotMergeableException>(() => expected.Merge());
+                Values().ShouldBe(before);
+                continue;
+            }
+            peft.Unmerge();   // exact, although merged weights are rounded again
+            Values().ShouldBe(before);
+            model.Logits().ShouldBeNear(output);
+            peft.MergeAndUnload(dequantize: true);
+            model.QuantizedWeights().ShouldBeEmpty();
+            model.Logits().ShouldBeNear(output);
+        }
     }
 
     [Theory, MemberData(nameof(EveryAdapter))]

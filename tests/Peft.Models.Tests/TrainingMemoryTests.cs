@@ -44,6 +44,32 @@ public sealed class TrainingMemoryTests
         memory.Total.ShouldBe(memory.Weights + memory.Adapter + memory.Optimizer + memory.Activations);
     }
 
+    public static TheoryData<FlatOptimizerOptions> Optimizers =>
+    [
+        new AdamWOptions(), new AdamWOptions { Paged = true }, new AdamW8BitOptions(), new AdamW8BitOptions { Paged = true }, new AdamW8BitOptions { SmallestRounded = 1 }, new SgdOptions(), new SgdOptions { Momentum = 0.9 },
+        new LionOptions(), new MuonOptions(), new AdafactorOptions(), new AdamMiniOptions(), new ApolloOptions { Rank = 4 }, new GaLoreOptions { Rank = 4 }, new ScheduleFreeAdamWOptions(), new LayerwiseOptions { Layers = 2 },
+    ];
+
+    [Theory, MemberData(nameof(Optimizers))]
+    public void The_state_takes_what_that_of_the_optimizer_takes(FlatOptimizerOptions options)
+    {
+        using var scope = NewDisposeScope();
+        using var model = CausalLM.FromConfig(Config());
+        using var peft = model.ApplyAdapter(Lora);
+        using var parameters = new FlatParameters(peft.Trainables, options.Groups);
+        using var optimizer = options.Create(parameters, 1e-3);
+        foreach (var trained in peft.Trainables) trained.Value.grad!.normal_();
+        optimizer.BeginStep();
+        optimizer.Step();
+        var measured = optimizer.GetState().Where(pair => !pair.Key.StartsWith("step", StringComparison.Ordinal)).Sum(pair => pair.Value.numel() * pair.Value.ElementSize);
+        var memory = TrainingMemory.Of(Config(), Lora, optimizer: options);
+        var isPaged = options is AdamWOptions { Paged: true } or AdamW8BitOptions { Paged: true };
+        // Some keep a few numbers of each tensor besides.
+        ((double)(isPaged ? memory.Paged : memory.Optimizer)).ShouldBe(measured, 1e-3 * measured);
+        (isPaged ? memory.Optimizer : memory.Paged).ShouldBe(0);
+        memory.Total.ShouldBe(memory.Weights + memory.Adapter + memory.Optimizer + memory.Activations);
+    }
+
     [Fact]
     public void Checkpointing_and_fewer_tokens_take_less()
     {

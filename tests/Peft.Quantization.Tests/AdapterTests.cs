@@ -41,6 +41,54 @@ public class AdapterTests
         }
     }
 
+    [Theory, InlineData(Llama), InlineData(Gpt2)]
+    public void Gradients_with_checkpointed_activations(string config)
+    {
+        using var scope = NewDisposeScope();
+        var (model, peft) = Adapted(config, 8, dequantize: false);
+        using var own = model;
+        model.train();
+        var tokens = randint(0, 97, [2, 40]);
+        var gradients = new List<Tensor[]>();
+        foreach (var checkpointing in new[] { false, true })
+        {
+            model.CheckpointActivations = checkpointing;
+            foreach (var trained in peft.Trainables) trained.Value.grad = null;
+            model.Loss(new Batch { InputIds = tokens, Labels = tokens }).backward();
+            gradients.Add([.. peft.Trainables.Select(trained => trained.Value.grad!.clone())]);
+        }
+        foreach (var (one, other) in gradients[1].Zip(gradients[0])) one.RelativeDifference(other).ShouldBeLessThan(1e-6);
+    }
+
+    // As computed from the weights before and after.
+    [Theory, InlineData(true, 0.01), InlineData(true, 20), InlineData(false, 20)]
+    public void Merging_reports_the_error_of_each_weight_and_warns_of_large_ones(bool fourBits, double size)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(2);
+        using var model = CausalLM.FromConfig(ModelConfig.Parse(Llama));
+        model.Quantize(fourBits ? QuantizationOptions.Nf4() : QuantizationOptions.LlmInt8());
+        using var peft = model.ApplyLora(8, targets: ModuleSelector.AllLinear).Shake(0.05 * Math.Sqrt(size), seed: 3);
+        var before = model.QuantizedWeights().ToDictionary(pair => pair.Key, pair => pair.Value.Read());
+        peft.Merge();
+        peft.MergeErrors.Count.ShouldBe(14);
+        var worst = 0.0;
+        foreach (var error in peft.MergeErrors)
+        {
+            var layer = peft.Find(PeftModel.DefaultName).Layers.Single(each => each.Target.Path == error.Path);
+            var update = layer.Merge(new(before[error.Path], null))!.Weight.sub(before[error.Path]);
+            var rounding = model.QuantizedWeights()[error.Path].Read().sub(before[error.Path]).sub(update);
+            double Mean(Tensor values) => values.square().mean().sqrt().item<float>();
+            error.Error.ShouldBe(Mean(rounding), 1e-3 * Mean(rounding), error.Path);
+            error.Change.ShouldBe(Mean(update), 1e-3 * Mean(update), error.Path);
+            error.Relative.ShouldBe(error.Error / error.Change, 1e-9);
+            worst = Math.Max(worst, error.Relative);
+        }
+        var warnings = peft.Find(PeftModel.DefaultName).Warnings.Where(warning => warning.StartsWith("Merging into quantized weights", StringComparison.Ordinal)).ToList();
+        (worst > MergeError.Bound).ShouldBe(fourBits && size < 1);
+        warnings.Count.ShouldBe(worst > MergeError.Bound ? 1 : 0);
+    }
+
     private static (CausalLM Model, PeftModel Peft) Adapted(string config, int rank, bool dequantize)
     {
         manual_seed(2);

@@ -6,18 +6,16 @@ namespace Peft.Quantization.Tests;
 /// <summary>Random matrices of every kind.</summary>
 internal static class Matrices
 {
-    /// <summary>All kinds and their settings that have a kernel.</summary>
-    public static readonly string[] WithKernel =
+    /// <summary>All kinds and their settings.</summary>
+    public static readonly string[] All =
     [
         "nf4 64", "nf4 32", "nf4 128", "nf4 4096", "nf4 64 double", "nf4 32 double", "fp4 64", "fp4 32 double", "nf4 64 bfloat16", "fp4 64 float16", "int8", "int8 bfloat16", "dynamic8 256", "dynamic8 32", "fp8 128", "fp8 0", "fp8 24",
         .. GgufType.All.Where(type => !type.IsFloat).Select(type => type.Name),
+        "gptq 2", "gptq 3", "gptq 4", "gptq 8", "gptq 2 mixed", "gptq 3 mixed", "gptq 4 mixed", "gptq 8 mixed", "awq", "int4", "int8 packed", "int4 rows", "int8 bytes",
     ];
 
-    /// <summary>All kinds, also those whose panels torch dequantizes.</summary>
-    public static readonly string[] All = [.. WithKernel, "gptq 2", "gptq 3", "gptq 4", "gptq 8", "awq", "int4", "int8 packed"];
-
     /// <summary>True if the kind takes matrices of any size.</summary>
-    public static bool TakesAnySize(string kind) => kind.Split(' ')[0] is "nf4" or "fp4" or "dynamic8" or "fp8" || kind is "int8" or "int8 bfloat16";
+    public static bool TakesAnySize(string kind) => kind.Split(' ')[0] is "nf4" or "fp4" or "dynamic8" or "fp8" || kind is "int8" or "int8 bfloat16" or "int4 rows" or "int8 bytes";
 
     /// <summary>A matrix whose values are about 0.05. The sizes must suit the kind: multiples of 32, or of 256 for K-quants.</summary>
     public static QuantizedMatrix Of(string kind, long rows, long columns, long seed = 1)
@@ -27,9 +25,10 @@ internal static class Matrices
         var parts = kind.Split(' ');
         switch (parts[0])
         {
-            case "gptq": return Gptq(int.Parse(parts[1], null), rows, columns, generator);
+            case "gptq": return Gptq(int.Parse(parts[1], null), parts.Length > 2, rows, columns, generator);
             case "awq": return Awq(rows, columns, generator);
             case "int4" or "int8" when kind is "int4" or "int8 packed": return Integer(kind == "int4" ? 4 : 8, rows, columns, generator);
+            case "int4" or "int8" when kind is "int4 rows" or "int8 bytes": return ByRow(kind == "int4 rows", rows, columns, generator);
             case var name when name.StartsWith('Q'): return Gguf(GgufType.All.Single(type => type.Name == name), rows, columns, generator);
         }
         var size = parts.Length > 1 && int.TryParse(parts[1], out var given) ? given : 0;
@@ -49,20 +48,22 @@ internal static class Matrices
     {
         var blocks = rows * columns / type.BlockSize;
         var bytes = Bytes([blocks, type.BlockBytes], generator);
-        // Float16 scales between 2^-9 and 2^-8, of either sign.
+        // Float16 scales of either sign, in two powers of two: they are multiplied by codes, and in K-quants also by scales of 6 or 8 bits.
+        var least = type.Name switch { "Q4_K" or "Q5_K" => 0x08, "Q6_K" => 0x04, _ => 0x18 };
         foreach (var at in type.Name switch { "Q4_1" or "Q5_1" or "Q4_K" or "Q5_K" => new[] { 1, 3 }, "Q6_K" => [209], _ => [1] })
-            bytes.select(1, at).copy_(randint(0x18, 0x1C, [blocks], generator: generator).add(randint(0, 2, [blocks], generator: generator), alpha: Constant(128)));
+            bytes.select(1, at).copy_(randint(least, least + 4, [blocks], generator: generator).add(randint(0, 2, [blocks], generator: generator), alpha: Constant(128)));
         return new(bytes.view(rows, -1), columns, type);
     }
 
-    private static GptqMatrix Gptq(int bits, long rows, long columns, Generator generator)
+    // Groups are consecutive inputs, or mixed as with desc_act.
+    private static GptqMatrix Gptq(int bits, bool isMixed, long rows, long columns, Generator generator)
     {
         const int Group = 32;
         var tensors = new Dictionary<string, Tensor>
         {
-            ["qweight"] = Words([columns * bits / 32, rows], generator), ["qzeros"] = Words([columns / Group, rows * bits / 32], generator), ["scales"] = Scales([columns / Group, rows], generator),
-            ["g_idx"] = randint(0, columns / Group, [columns], ScalarType.Int32, generator: generator),
+            ["qweight"] = Words([columns * bits / 32, rows], generator), ["qzeros"] = Words([columns / Group, rows * bits / 32], generator), ["scales"] = Scales([columns / Group, rows], generator, bits),
         };
+        if (isMixed) tensors["g_idx"] = randint(0, columns / Group, [columns], ScalarType.Int32, generator: generator);
         return GptqMatrix.Read("case", rows, columns, tensors.GetValueOrDefault, bits, Group, 1);
     }
 
@@ -76,14 +77,23 @@ internal static class Matrices
     {
         var tensors = new Dictionary<string, Tensor>
         {
-            ["weight_packed"] = Words([rows, columns * bits / 32], generator), ["weight_scale"] = Scales([rows, columns / 32], generator), ["weight_zero_point"] = Words([rows * bits / 32, columns / 32], generator),
+            ["weight_packed"] = Words([rows, columns * bits / 32], generator), ["weight_scale"] = Scales([rows, columns / 32], generator, bits), ["weight_zero_point"] = Words([rows * bits / 32, columns / 32], generator),
         };
         return IntegerMatrix.Read("case", rows, columns, bits, tensors.GetValueOrDefault);
+    }
+
+    // A scale in float32 for each output: packed words with padding and no zeros, or bytes with zeros.
+    private static IntegerMatrix ByRow(bool packed, long rows, long columns, Generator generator)
+    {
+        var tensors = new Dictionary<string, Tensor> { ["weight_scale"] = Scales([rows, 1], generator, packed ? 4 : 8).to_type(packed ? ScalarType.Float32 : ScalarType.BFloat16) };
+        if (packed) tensors["weight_packed"] = Words([rows, (columns + 7) / 8], generator);
+        else (tensors["weight"], tensors["weight_zero_point"]) = (Bytes([rows, columns], generator).to_type(ScalarType.Int8), Bytes([rows, 1], generator).to_type(ScalarType.Int8));
+        return IntegerMatrix.Read("case", rows, columns, packed ? 4 : null, tensors.GetValueOrDefault);
     }
 
     private static Tensor Bytes(long[] shape, Generator generator) => randint(0, 256, shape, ScalarType.Byte, generator: generator);
 
     private static Tensor Words(long[] shape, Generator generator) => randint(-(1L << 31), 1L << 31, shape, ScalarType.Int64, generator: generator).to_type(ScalarType.Int32);
 
-    private static Tensor Scales(long[] shape, Generator generator) => rand(shape, generator: generator).mul(0.01).add(Constant(0.001), One).to_type(ScalarType.Float16);
+    private static Tensor Scales(long[] shape, Generator generator, int bits = 4) => rand(shape, generator: generator).mul(0.01).add(Constant(0.001), One).mul(Math.Pow(2, 4 - bits)).to_type(ScalarType.Float16);
 }

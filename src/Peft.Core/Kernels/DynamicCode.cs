@@ -18,6 +18,8 @@ internal static class DynamicCode
     /// <returns>The codes as bytes, and the scale of each block.</returns>
     public static (Tensor Codes, Tensor Scales) Quantize(Tensor flat, float[] code, int blockSize)
     {
+        // Sizes alone: on the meta device, there are no values.
+        if (flat.is_meta) return (empty(flat.numel(), ScalarType.Byte, flat.device), empty(TensorParts.Count(flat.numel(), blockSize), ScalarType.Float32, flat.device));
         return DynamicCodeEncoder.Supports(flat) ? DynamicCodeEncoder.Run(flat, Middles(code), blockSize) : QuantizeByTorch(flat, code, blockSize);
     }
 

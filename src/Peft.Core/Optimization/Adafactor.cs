@@ -26,5 +26,6 @@ internal sealed class Adafactor(FlatParameters parameters, double learningRate, 
 
     private static Tensor Average(Tensor mean, Tensor next, double keep) => mean.mul_(Constant(keep)).add_(next, alpha: Constant(1 - keep));
 
-    private static double RootMeanSquare(Tensor values) => values.square().mean().sqrt().to_type(ScalarType.Float64).item<double>();
+    // 0 on the meta device, where there are no values.
+    private static double RootMeanSquare(Tensor values) => values.is_meta ? 0 : values.square().mean().sqrt().to_type(ScalarType.Float64).item<double>();
 }

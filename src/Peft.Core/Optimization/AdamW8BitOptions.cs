@@ -33,6 +33,8 @@ public sealed record AdamW8BitOptions : FlatOptimizerOptions
     /// <inheritdoc/>
     public override FlatOptimizer Create(FlatParameters parameters, double learningRate) => new AdamW8Bit(parameters, learningRate, this);
 
+    internal override bool IsPaged => Paged;
+
     internal override IEnumerable<string> Errors()
         => base.Errors().Concat(new[] { DecayError(nameof(Beta1), Beta1), DecayError(nameof(Beta2), Beta2), PositiveError(nameof(Epsilon), Epsilon), CountError(nameof(SmallestRounded), SmallestRounded), PageError(Paged, PageFolder) }.OfType<string>());
 }

@@ -30,6 +30,8 @@ public sealed record AdamWOptions : FlatOptimizerOptions
     /// <inheritdoc/>
     public override FlatOptimizer Create(FlatParameters parameters, double learningRate) => new FlatAdamW(parameters, learningRate, this);
 
+    internal override bool IsPaged => Paged;
+
     internal override IEnumerable<string> Errors()
     {
         if (!(Beta1 is >= 0 and < 1)) yield return $"Beta1 must be at least 0 and below 1, but was {Beta1}.";

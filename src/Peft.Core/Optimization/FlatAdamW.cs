@@ -35,6 +35,8 @@ public sealed class FlatAdamW : FlatOptimizer
         }
     }
 
+    private protected override PagedMemory? Pages => pages;
+
     private protected override void Update(double scheduleFactor)
     {
         var meanCorrection = 1 - Math.Pow(options.Beta1, Steps);

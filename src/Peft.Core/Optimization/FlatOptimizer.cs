@@ -21,17 +21,23 @@ public abstract class FlatOptimizer : IDisposable
 
     private protected FlatParameters Parameters { get; }
 
-    /// <summary>Creates the memory for the state if it is paged.</summary>
+    /// <summary>Creates the memory for the state if it is paged. On the meta device, tensors have no memory.</summary>
     /// <exception cref="TrainingException">Parameters are not on the CPU, or the folder does not exist.</exception>
     private protected PagedMemory? PagesOf(bool paged, string? folder)
     {
-        if (!paged) return null;
+        if (!paged || Parameters.Buffers.All(buffer => buffer.Values.is_meta)) return null;
         if (Parameters.Buffers.FirstOrDefault(buffer => buffer.Values.device_type != DeviceType.CPU) is { } other)
             throw new TrainingException($"Paged optimizer states require parameters on the CPU, but some are on {other.Values.device}: set Paged to false.");
         return new(folder);
     }
 
     private FlatOptimizerOptions Options { get; }
+
+    /// <summary>Memory of a state in files; null for ordinary tensors.</summary>
+    private protected virtual PagedMemory? Pages => null;
+
+    /// <summary>Removes a state in files from the resident memory of the process, until it is used again.</summary>
+    internal void Evict() => Pages?.Evict();
 
     /// <summary>Learning rate before the schedule, for tensors that are in no group.</summary>
     public double LearningRate { get; set; }

@@ -18,6 +18,9 @@ public abstract record FlatOptimizerOptions
     /// <exception cref="ArgumentException">A setting is out of range; the message lists all errors.</exception>
     public abstract FlatOptimizer Create(FlatParameters parameters, double learningRate);
 
+    /// <summary>True if the state is in files.</summary>
+    internal virtual bool IsPaged => false;
+
     /// <summary>Settings that are out of range.</summary>
     internal virtual IEnumerable<string> Errors()
     {

@@ -236,7 +236,7 @@ public sealed class FlatParameters : IDisposable
             if (!value.requires_grad) errors.Add($"{name} does not require a gradient.");
             if (!value.is_leaf) errors.Add($"{name} is not a leaf: it was computed from other tensors.");
             if (!value.is_floating_point()) errors.Add($"{name} is of type {value.dtype}, which has no gradient.");
-            if (value.numel() == 0) continue;   // empty tensors share the null address
+            if (value.numel() == 0 || value.is_meta) continue;   // tensors without memory share the null address
             var address = TensorAddress.Of(value);
             if (!addresses.TryAdd(address, name)) errors.Add($"{name} is the same tensor as {addresses[address]}.");
         }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using static TorchSharp.torch;
 
 namespace Peft;
@@ -6,12 +7,14 @@ namespace Peft;
 /// Tensors backed by one file each, which the operating system writes out when memory is short, without swap space. On Linux and macOS, the files are unlinked immediately, so that they disappear when the
 /// process ends for any reason. On Windows, they are deleted on disposal.
 /// </summary>
-internal sealed class PagedMemory : IDisposable
+internal sealed partial class PagedMemory : IDisposable
 {
     private const int ChunkBytes = 1 << 20;
+    private const int DontNeed = 4;   // MADV_DONTNEED of Linux: a page of a shared file is read from the file again when it is used
 
     private readonly string folder;
     private readonly List<string> files = [];
+    private readonly List<(nint Address, nuint Bytes)> maps = [];
 
     /// <param name="folder">The folder of the files; null for the temporary folder.</param>
     /// <exception cref="TrainingException">The folder does not exist.</exception>
@@ -37,6 +40,7 @@ internal sealed class PagedMemory : IDisposable
         {
             Fill(path, (long)bytes);
             using var flat = from_file(path, shared: true, (long)count, type);
+            maps.Add((TensorAddress.Of(flat), (nuint)bytes));
             return flat.view(shape.ToArray()).DetachFromDisposeScope();
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or System.Runtime.InteropServices.ExternalException)
@@ -48,6 +52,16 @@ internal sealed class PagedMemory : IDisposable
             if (!Delete(path)) files.Add(path);
         }
     }
+
+    /// <summary>Removes the tensors, which must not have been disposed, from the resident memory of the process: their values stay in the system's file cache, which shrinks when memory is short. No effect on other systems than Linux.</summary>
+    public void Evict()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        foreach (var (address, bytes) in maps) _ = Advise(address, bytes, DontNeed);
+    }
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    private static partial int Advise(nint address, nuint bytes, int advice);
 
     // Writes the zeros instead of leaving holes: a write to a hole on a full disk would kill the process.
     private static void Fill(string path, long bytes)

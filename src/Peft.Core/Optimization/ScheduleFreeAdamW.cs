@@ -14,11 +14,12 @@ internal sealed class ScheduleFreeAdamW(FlatParameters parameters, double learni
         var square = state.Zeros("exp_avg_sq", value).mul_(Constant(options.Beta2)).addcmul_(gradient, gradient, Constant(1 - options.Beta2));
         var denominator = square.div(Constant(1 - Math.Pow(options.Beta2, steps))).sqrt_().add_(Constant(options.Epsilon), One);
         var direction = gradient.div(denominator).add_(value, alpha: Constant(decay));
-        var largest = Math.Max(rate, Number(state, "largest_rate", value));
+        var (largestRate, weightSum) = (Number(state, "largest_rate", value.dtype), Number(state, "weight_sum", value.dtype));
+        var largest = Math.Max(rate, Read(largestRate));
         var weight = largest * largest;
-        var total = Number(state, "weight_sum", value) + weight;
-        state.Zeros("largest_rate", value, 1).fill_(Constant(largest));
-        state.Zeros("weight_sum", value, 1).fill_(Constant(total));
+        var total = Read(weightSum) + weight;
+        largestRate.fill_(Constant(largest));
+        weightSum.fill_(Constant(total));
         var c = total == 0 ? 0 : weight / total;
         // y ← (1 − c)·y + c·z − η·(1 − β₁·(1 − c))·d: the mean moves by c towards the new z.
         value.mul_(Constant(1 - c)).add_(z, alpha: Constant(c)).add_(direction, alpha: Constant(-rate * (1 - options.Beta1 * (1 - c))));
@@ -46,7 +47,10 @@ internal sealed class ScheduleFreeAdamW(FlatParameters parameters, double learni
                 }
     }
 
-    private static double Number(SliceState state, string name, Tensor like) => state.Zeros(name, like, 1).to_type(ScalarType.Float64).item<double>();
+    // On the CPU, where it is read in each step.
+    private static Tensor Number(SliceState state, string name, ScalarType type) => state.Zeros(name, zeros(1, type));
+
+    private static double Read(Tensor number) => number.to_type(ScalarType.Float64).item<double>();
 
     // Restores y bit for bit.
     private sealed class Back(FlatParameters parameters, List<Tensor> trained) : IDisposable

@@ -32,9 +32,6 @@ internal abstract class SliceOptimizer(FlatParameters parameters, double learnin
             }
     }
 
-    /// <summary>Memory for the state; null for ordinary tensors.</summary>
-    private protected virtual PagedMemory? Pages => null;
-
     /// <summary>Creates a state tensor of zeros, outside any dispose scope.</summary>
     internal Tensor Zeros(long[] shape, ScalarType type, Device device) => Pages?.Zeros(shape, type) ?? zeros(shape, type, device).DetachFromDisposeScope();
 

@@ -7,9 +7,10 @@ namespace Peft;
 /// <param name="runners">Candidates for running the micro-batches. The first that supports them is used.</param>
 /// <param name="trainer">The trainer.</param>
 /// <param name="parameters">The parameters.</param>
+/// <param name="optimizer">The optimizer.</param>
 /// <param name="division">Decides the size of the micro-batches.</param>
 /// <param name="meter">Measures their memory.</param>
-internal sealed class BoundedBackward(IReadOnlyList<IBackward> runners, Trainer trainer, FlatParameters parameters, MemoryDivision division, MemoryMeter meter) : IBackward
+internal sealed class BoundedBackward(IReadOnlyList<IBackward> runners, Trainer trainer, FlatParameters parameters, FlatOptimizer optimizer, MemoryDivision division, MemoryMeter meter) : IBackward
 {
     private bool exceeded;   // the last step exceeded the bound
     private double took = double.PositiveInfinity;   // bytes per position of the last step that began without free memory
@@ -44,6 +45,7 @@ internal sealed class BoundedBackward(IReadOnlyList<IBackward> runners, Trainer 
     private (Tensor Loss, IReadOnlyList<string> Missing)? Run(IReadOnlyList<Batch> batches, List<Batch> parts, long seed, TrainingMetrics metrics)
     {
         var largest = parts.MaxBy(Positions)!;
+        optimizer.Evict();
         // The memory that the allocator keeps counts too, and grows from step to step. A measurement begins without it, and so does a step that might pass the bound with it.
         var clean = exceeded || !division.Settled || MemoryMeter.Resident + took * Positions(largest) > division.Bound;
         if (clean) MemoryMeter.Trim();

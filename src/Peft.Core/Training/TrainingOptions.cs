@@ -31,7 +31,7 @@ public sealed record TrainingOptions
     /// complete rows, weighted so that their gradients equal those of the full batches except for rounding; dropout draws other values. The first steps use small micro-batches to measure the memory per position.
     /// </summary>
     /// <remarks>
-    /// For models on the CPU, and batches that the model or objective can divide (<see cref="ILossModel.Divide"/>). Generation for an objective, evaluations and checkpoints are not divided;
+    /// Optimizer states in files (<see cref="AdamWOptions.Paged"/>) do not count on Linux: their pages are released before each step. For models on the CPU, and batches that the model or objective can divide (<see cref="ILossModel.Divide"/>). Generation for an objective, evaluations and checkpoints are not divided;
     /// <see cref="EvaluationBatchSize"/> limits the memory of evaluations. The sizes follow from measurements, so two runs may differ in rounding. A checkpoint contains the size, with which a resumed run continues.
     /// </remarks>
     public long? MaxMemory { get; init; }

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models.Gguf;
 
-/// <summary>Loads a model's weights from a GGUF file. Linear weights stay in their blocks; embeddings, head, norms and biases become parameters.</summary>
+/// <summary>Loads a model's weights from a GGUF file. Weights of linear modules, of the token embedding and of the head stay in their blocks; floats become parameters.</summary>
 internal static class GgufLoading
 {
     /// <summary>Opens a model.</summary>
@@ -83,8 +83,7 @@ internal static class GgufLoading
         var at = options.Placement;
         var (type, shape) = (file.TypeOf(tensor), file.Header.Tensors[tensor].Shape);
         var order = GgufRows.Order(model, tensor, shape[0])?.to(at.Device);
-        var isLinear = ModelQuantization.IsQuantizable(model, path, module);
-        if (!type.IsFloat && isLinear)
+        if (!type.IsFloat && (ModelQuantization.IsQuantizable(model, path, module) || ModelQuantization.IsEmbedding(model, module)))
         {
             if (options.Quantization is not null) throw new QuantizationException($"{file.Header.Path}: the weights are already quantized ({type}): omit LoadOptions.Quantization.");
             var bytes = file.ReadBytes(tensor, at.Device);

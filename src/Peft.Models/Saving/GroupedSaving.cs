@@ -18,7 +18,7 @@ internal static class GroupedSaving
         var first = matrices.First();
         var isWhole = matrices.Values.All(matrix => matrix.GroupSize == matrix.Columns);
         foreach (var (path, matrix) in matrices)
-            if (matrix.Bits != first.Value.Bits || (!isWhole && matrix.GroupSize != first.Value.GroupSize) || OffsetOf(matrix) != OffsetOf(first.Value))
+            if (matrix.Bits != first.Value.Bits || (!isWhole && matrix.GroupSize != first.Value.GroupSize) || matrix.ZeroOffset != first.Value.ZeroOffset)
                 throw new QuantizationException($"{path} and {first.Key} differ in bits, group size or format version, but a saved model has one of each: Dequantize() the model, or quantize all its weights alike.");
         var size = isWhole ? -1 : first.Value.GroupSize;
         return first.Value is GptqMatrix ? Gptq(model, [.. matrices.Values.Cast<GptqMatrix>()], size, matrices.Keys) : Awq(model, size);
@@ -51,8 +51,6 @@ internal static class GroupedSaving
         ["version"] = "gemm",
         ["zero_point"] = true,
     };
-
-    private static int OffsetOf(GroupedMatrix matrix) => matrix is GptqMatrix gptq ? gptq.ZeroOffset : 0;
 
     // The linear modules that would be quantized by default, and are not.
     private static List<string> Floats(PretrainedModel model)

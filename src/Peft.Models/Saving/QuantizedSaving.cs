@@ -27,7 +27,8 @@ internal static class QuantizedSaving
             {
                 FourBitMatrix matrix => matrix.ToCheckpoint(),
                 Int8Matrix matrix => matrix.ToCheckpoint(),
-                GptqMatrix or AwqMatrix => weight.Matrix.Held.ToDictionary(pair => pair.Key, pair => pair.Value.alias()),
+                GptqMatrix matrix => matrix.ToCheckpoint(),
+                AwqMatrix matrix => matrix.ToCheckpoint(),
                 var other => throw new QuantizationException($"{path} is quantized as {other.Kind}, which transformers does not read: Dequantize() the model before it is saved, or quantize it as NF4, FP4 or LLM.int8."),
             };
             var key = model.KeyOf(path + ".weight");

@@ -27,9 +27,12 @@ internal static class AwqScaling
             {
                 using var each = NewDisposeScope();
                 var (matrix, size) = (matrices[module.Module], options.SizeFor(matrices[module.Module].shape[0]));
-                var codes = GroupedCodes.Round(matrix, size, Bits, false, module.Path);
+                var scale = factors.GetValueOrDefault(group);
+                var gram = scale is null ? group.Inputs.Gram : group.Inputs.Gram.div(scale).div_(scale.unsqueeze(1));   // of the inputs as they are now
+                var clipped = options.Clip && AwqClipping.Clips(module.Path) ? AwqClipping.Run(matrix, gram, size, Bits, module.Path) : matrix;
+                var codes = GroupedCodes.Round(clipped, size, Bits, false, module.Path);
                 var values = codes.Values();
-                if (factors.TryGetValue(group, out var scale)) (matrix, values) = (matrix.div(scale.unsqueeze(1)), values.div(scale.unsqueeze(1)));
+                if (scale is not null) (matrix, values) = (matrix.div(scale.unsqueeze(1)), values.div(scale.unsqueeze(1)));
                 var before = original[module.Module];
                 layer.Replace(module, codes.ToAwq(size, module.Path), group.Inputs.Error(matrix, values), group.Inputs.Error(before, GroupedCodes.Round(before, size, Bits, false, module.Path).Values()));
             }

@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft.Quantization;
@@ -8,7 +9,7 @@ internal static class CodePacking
     // The positions of the outputs 0 to 7 in a word of eight, as AWQ has them.
     private static readonly int[] Places = [0, 4, 1, 5, 2, 6, 3, 7];
 
-    /// <summary>Packs along the first dimension as one stream: numbers <c>[count, …]</c> to words <c>[count·bits/32, …]</c>.</summary>
+    /// <summary>Packs along the first dimension as one stream: numbers <c>[count, …]</c> to words <c>[⌈count·bits/32⌉, …]</c>.</summary>
     public static Tensor Along(Tensor codes, int bits)
     {
         using var scope = NewDisposeScope();
@@ -26,7 +27,7 @@ internal static class CodePacking
             // A code may span two words.
             if (shift + bits > 32) words.select(1, word + 1).add_(number.bitwise_right_shift(Whole(32 - shift)), One);
         }
-        return Narrow(words.view([-1, .. others]).narrow(0, 0, count * bits / 32)).MoveToOuterDisposeScope();
+        return Narrow(words.view([-1, .. others]).narrow(0, 0, TensorParts.Count(count * bits, 32))).MoveToOuterDisposeScope();
 
         Tensor Whole(long value) => tensor(value, device: codes.device);
     }

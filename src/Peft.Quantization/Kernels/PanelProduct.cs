@@ -6,7 +6,7 @@ namespace Peft.Quantization.Kernels;
 /// <summary>Products with a quantized matrix, a panel of its rows at a time: torch multiplies by values that are still in the cache, and the dequantized matrix never exists.</summary>
 internal static class PanelProduct
 {
-    private const long Unit = 32;    // rows: the outputs in a word of GPTQ's zeros
+    private const long Unit = 32;    // rows
     private const long Most = 512;   // rows of a panel of short rows
 
     /// <summary>x·Wᵀ for an input <c>[…, in]</c>.</summary>

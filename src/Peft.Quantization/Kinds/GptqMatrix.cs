@@ -6,27 +6,10 @@ namespace Peft.Quantization;
 /// <summary>GPTQ (Frantar et al. 2022, arXiv:2210.17323) as AutoGPTQ and GPTQModel store it, with or without <c>desc_act</c>.</summary>
 public sealed class GptqMatrix : GroupedMatrix
 {
-    private readonly Tensor groups;
-    private readonly int zeroOffset;
-
-    private GptqMatrix(long rows, long columns, (Tensor Words, Tensor Zeros, Tensor Scales) held, Tensor groups, int bits, int groupSize, int zeroOffset)
-        : base(rows, columns, held.Words, held.Zeros, held.Scales, bits, groupSize) => (this.groups, this.zeroOffset) = (groups.Keep(), zeroOffset);
+    private GptqMatrix(long rows, long columns, GroupedTensors held, int bits, int groupSize, int zeroOffset) : base(rows, columns, held, bits, groupSize, zeroOffset) { }
 
     /// <inheritdoc/>
     public override string Kind => "gptq";
-
-    /// <summary>The offset that a stored zero lacks.</summary>
-    internal int ZeroOffset => zeroOffset;
-
-    /// <summary>True if groups are consecutive inputs.</summary>
-    internal bool IsInOrder
-    {
-        get
-        {
-            using var scope = NewDisposeScope();
-            return groups.eq(Values.Groups(Columns, GroupSize, Device)).all().item<bool>();
-        }
-    }
 
     /// <summary>True if all zeros are the middle code.</summary>
     internal bool IsSymmetric
@@ -34,7 +17,7 @@ public sealed class GptqMatrix : GroupedMatrix
         get
         {
             using var scope = NewDisposeScope();
-            return PackedBits.Unpack(Zeros.t(), Bits).eq(Constant((1 << (Bits - 1)) - zeroOffset)).all().item<bool>();
+            return Tensors.Zeros.eq(Constant((1 << (Bits - 1)) - ZeroOffset)).all().item<bool>();
         }
     }
 
@@ -48,34 +31,29 @@ public sealed class GptqMatrix : GroupedMatrix
     /// <param name="zeroOffset">The offset that a stored zero lacks: 1 in the first version of the format.</param>
     internal static GptqMatrix Read(string path, long rows, long columns, Func<string, Tensor?> read, int bits, int groupSize, int zeroOffset)
     {
+        using var scope = NewDisposeScope();
         if (rows * bits % 32 != 0 || columns * bits % 32 != 0) throw new QuantizationException($"{path} is [{rows}, {columns}], which {bits} bits do not pack into whole words.");
         var count = TensorParts.Count(columns, groupSize);
-        var held = Require(path, read, [columns * bits / 32, rows], [count, rows * bits / 32], [count, rows]);
+        var stored = PackedTensors.Require(path, read, [columns * bits / 32, rows], [count, rows * bits / 32], [count, rows]);
         var groups = read("g_idx");
-        if (groups is null) groups = Values.Groups(columns, groupSize, held.Words.device).to_type(ScalarType.Int32);
+        if (groups is null) groups = Values.Groups(columns, groupSize, stored.Words.device).to_type(ScalarType.Int32);
         else Values.Expect(groups, $"{path}.g_idx", ScalarType.Int32, columns);
         if (groups.min().item<int>() < 0 || groups.max().item<int>() >= count) throw new QuantizationException($"{path}.g_idx names a group outside of the {count} that there are.");
-        return new(rows, columns, held, groups, bits, groupSize, zeroOffset);
+        return new(rows, columns, new(stored.Words.t(), stored.Scales.t(), PackedBits.Unpack(stored.Zeros.t(), bits).to_type(ScalarType.Byte), groups), bits, groupSize, zeroOffset);
     }
 
-    internal override Tensor DequantizeRows(long first, long count)
+    internal override QuantizedMatrix To(Device device) => new GptqMatrix(Rows, Columns, Tensors.To(device), Bits, GroupSize, ZeroOffset);
+
+    /// <summary>The tensors of a checkpoint, by name after the module's path. The caller disposes them.</summary>
+    internal IReadOnlyDictionary<string, Tensor> ToCheckpoint()
     {
         using var scope = NewDisposeScope();
-        var scales = Scales.narrow(1, first, count).to_type(ScalarType.Float32);
-        var zeros = PackedBits.Unpack(Zeros.narrow(1, first * Bits / 32, count * Bits / 32).t(), Bits).t().add(Constant(zeroOffset), One);
-        var values = empty(Columns, count, ScalarType.Float32, Device);
-        // 32 inputs at a time begin with a new word, whatever the number of bits.
-        TensorParts.ForEach(Columns * count, 32 * count, (start, length) =>
+        return new Dictionary<string, Tensor>
         {
-            var (input, inputs) = (start / count, length / count);
-            var group = groups.narrow(0, input, inputs);
-            var codes = PackedBits.Unpack(Words.narrow(1, first, count).narrow(0, input * Bits / 32, inputs * Bits / 32), Bits);
-            values.narrow(0, input, inputs).copy_(codes.sub(zeros.index_select(0, group)).mul(scales.index_select(0, group)));
-        });
-        return values.t().MoveToOuterDisposeScope();
+            ["qweight"] = Tensors.Codes.t().contiguous().MoveToOuterDisposeScope(),
+            ["qzeros"] = CodePacking.Along(Tensors.Zeros, Bits).t().contiguous().MoveToOuterDisposeScope(),
+            ["scales"] = Tensors.Scales.t().contiguous().MoveToOuterDisposeScope(),
+            ["g_idx"] = Tensors.Groups.alias().MoveToOuterDisposeScope(),
+        };
     }
-
-    internal override IReadOnlyDictionary<string, Tensor> Held => new Dictionary<string, Tensor>(base.Held) { ["g_idx"] = groups };
-
-    internal override QuantizedMatrix To(Device device) => new GptqMatrix(Rows, Columns, (Words.to(device), Zeros.to(device), Scales.to(device)), groups.to(device), Bits, GroupSize, zeroOffset);
 }

@@ -1,12 +1,19 @@
+using Peft.Kernels;
+using Peft.Quantization.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft.Quantization;
 
-/// <summary>GPTQ or AWQ: w = scale·(q − zero), with a scale and a zero for each group of inputs and each output. Read-only: its values follow from calibration.</summary>
+/// <summary>
+/// w = scale·(q − zero) with integers q of a few bits, and a scale and a zero for each output and group of inputs: GPTQ, AWQ and compressed-tensors, in one form whatever that of the file. Read-only: the values follow from
+/// calibration.
+/// </summary>
 public abstract class GroupedMatrix : QuantizedMatrix
 {
-    private protected GroupedMatrix(long rows, long columns, Tensor words, Tensor zeros, Tensor scales, int bits, int groupSize) : base(rows, columns)
-        => (Words, Zeros, Scales, Bits, GroupSize) = (words.Keep(), zeros.Keep(), scales.Keep(), bits, groupSize);
+    private bool? isInOrder;
+
+    private protected GroupedMatrix(long rows, long columns, GroupedTensors held, int bits, int groupSize, int zeroOffset = 0) : base(rows, columns)
+        => (Tensors, Bits, GroupSize, ZeroOffset) = (held.Keep(), bits, groupSize, zeroOffset);
 
     /// <summary>Bits per value.</summary>
     public int Bits { get; }
@@ -14,24 +21,53 @@ public abstract class GroupedMatrix : QuantizedMatrix
     /// <summary>Inputs per group.</summary>
     public int GroupSize { get; }
 
-    private protected Tensor Words { get; }
+    /// <summary>The offset that a stored zero lacks.</summary>
+    internal int ZeroOffset { get; }
 
-    private protected Tensor Zeros { get; }
+    /// <summary>True if groups are consecutive inputs.</summary>
+    internal bool IsInOrder
+    {
+        get
+        {
+            using var scope = NewDisposeScope();
+            return isInOrder ??= Tensors.Groups.eq(Values.Groups(Columns, GroupSize, Device)).all().item<bool>();
+        }
+    }
 
-    private protected Tensor Scales { get; }
+    private protected GroupedTensors Tensors { get; }
 
     internal override string? WhyFixed => $"Weights of the kind {Kind} follow from calibration and take no other values: use MergeAndUnload(dequantize: true), or the adapter unmerged.";
 
     private protected override QuantizedMatrix Requantize(Tensor values) => throw new QuantizationException(WhyFixed!);
 
-    internal override IReadOnlyDictionary<string, Tensor> Held => new Dictionary<string, Tensor> { ["qweight"] = Words, ["qzeros"] = Zeros, ["scales"] = Scales };
+    internal override IReadOnlyDictionary<string, Tensor> Held
+        => new Dictionary<string, Tensor> { ["qweight"] = Tensors.Codes, ["qzeros"] = Tensors.Zeros, ["scales"] = Tensors.Scales, ["g_idx"] = Tensors.Groups };
 
-    // The sizes that the tensors of a group must have.
-    private protected static (Tensor Words, Tensor Zeros, Tensor Scales) Require(string path, Func<string, Tensor?> read, ReadOnlySpan<long> words, ReadOnlySpan<long> zeros, ReadOnlySpan<long> scales)
+    internal override Tensor DequantizeRows(long first, long count)
     {
-        var factors = read("scales");
-        if (factors is { dtype: ScalarType.BFloat16 or ScalarType.Float32 }) factors = Values.Expect(factors, $"{path}.scales", factors.dtype, scales);
-        else Values.Expect(factors, $"{path}.scales", ScalarType.Float16, scales);
-        return (Values.Expect(read("qweight"), $"{path}.qweight", ScalarType.Int32, words), Values.Expect(read("qzeros"), $"{path}.qzeros", ScalarType.Int32, zeros), factors!);
+        using var scope = NewDisposeScope();
+        var values = empty(count, Columns, ScalarType.Float32, Device);
+        TensorParts.ForEach(count * Columns, Columns, (start, length) =>
+        {
+            var (row, rows) = (start / Columns, length / Columns);
+            var zeros = Tensors.Zeros.narrow(0, first + row, rows).to_type(ScalarType.Float32).add_(Constant(ZeroOffset), One);
+            var scales = Tensors.Scales.narrow(0, first + row, rows).to_type(ScalarType.Float32);
+            var numbers = Numbers(first + row, rows).sub_(zeros.index_select(1, Tensors.Groups));
+            values.narrow(0, row, rows).copy_(numbers.mul_(scales.index_select(1, Tensors.Groups)));
+        });
+        return values.MoveToOuterDisposeScope();
     }
+
+    /// <summary>The integers of some rows, <c>[count, in]</c> in float32.</summary>
+    private protected Tensor Numbers(long first, long count)
+    {
+        using var scope = NewDisposeScope();
+        var codes = Tensors.Codes.narrow(0, first, count);
+        if (codes.dtype == ScalarType.Int32) codes = PackedBits.Unpack(codes.t(), Bits).narrow(0, 0, Columns).t();
+        return codes.to_type(ScalarType.Float32).MoveToOuterDisposeScope();
+    }
+
+    private protected override unsafe ValueReader Reader()
+        => GroupedReaders.Of((byte*)TensorAddress.Of(Tensors.Codes), (nint)(Tensors.Codes.shape[1] * Tensors.Codes.ElementSize), Bits, new(
+            new((void*)TensorAddress.Of(Tensors.Scales), Tensors.Scales.dtype), (byte*)TensorAddress.Of(Tensors.Zeros), ZeroOffset, (int)Tensors.Scales.shape[1], GroupSize, IsInOrder ? null : (int*)TensorAddress.Of(Tensors.Groups)), (int)Columns);
 }

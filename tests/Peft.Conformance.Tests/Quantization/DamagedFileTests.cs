@@ -50,6 +50,38 @@ public class DamagedFileTests
         }
     }
 
+    [Theory]
+    [InlineData("bases/llama-nf4-dq")]
+    [InlineData("bases/llama-int8")]
+    [InlineData("gptq/llama-gptq")]
+    [InlineData("awq/llama-awq")]
+    [InlineData("fp8/llama-fp8")]
+    public void A_quantized_checkpoint_with_changed_bytes(string id)
+    {
+        var source = Path.Combine(QuantizedOracle.Folder, id);
+        var content = File.ReadAllBytes(Path.Combine(source, "model.safetensors"));
+        var header = (int)BitConverter.ToInt64(content) + 8;
+        using var folder = new TemporaryFolder();
+        File.Copy(Path.Combine(source, "config.json"), folder["config.json"]);
+        var random = new Random(11);
+        for (var round = 0; round < 60; round++)
+        {
+            // The names and shapes, then also the values.
+            var changed = content.ToArray();
+            for (var i = 0; i < 3; i++) changed[random.Next(round % 2 == 0 ? header : changed.Length)] = (byte)random.Next(256);
+            File.WriteAllBytes(folder["model.safetensors"], changed);
+            try
+            {
+                using var scope = NewDisposeScope();
+                CausalLM.FromPretrained(folder).Dispose();
+            }
+            catch (PeftException)
+            {
+                // A named error is right, and so is a file whose damage is in its values.
+            }
+        }
+    }
+
     public static TheoryData<string, string> Tensors => new()
     {
         { "weight", "short" }, { "weight.absmax", "short" }, { "weight.quant_map", "nan" }, { "weight.quant_map", "short" }, { "weight.nested_absmax", "nan" },

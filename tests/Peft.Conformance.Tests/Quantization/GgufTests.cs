@@ -93,6 +93,32 @@ public class GgufTests
         }
     }
 
+    // The token embedding and the head too: a lookup dequantizes the rows that it needs.
+    [Theory, MemberData(nameof(Quantized))]
+    public void A_quantized_model_takes_the_bytes_of_its_file(string id, string type)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        using var file = GgufFile.Open(FileOf(id, type));
+        using var model = CausalLM.FromPretrained(FileOf(id, type));
+        var isTied = ReferenceEquals(model.Head.Storage, model.InputEmbeddings.Storage);
+        long inFile = 0;
+        foreach (var (name, tensor) in file.Header.Tensors.Where(pair => pair.Key != "output.weight" || !isTied))
+        {
+            var (kind, count) = (file.TypeOf(name), tensor.Shape.Aggregate(1L, (a, b) => a * b));
+            inFile += kind.IsFloat ? count * sizeof(float) : count / kind.BlockSize * kind.BlockBytes;
+        }
+        (model.named_parameters().Where(pair => !model.TiedParameters.Contains(pair.name)).Sum(pair => pair.parameter.numel() * sizeof(float)) + model.QuantizedWeights().Values.Sum(weight => weight.Bytes)).ShouldBe(inFile);
+        if (file.TypeOf("token_embd.weight").IsFloat) return;
+        model.InputEmbeddings.Storage.ShouldBeOfType<QuantizedStorage>().Matrix.Kind.ShouldBe(file.TypeOf("token_embd.weight").Name);
+
+        var ids = tensor(Enumerable.Range(0, 30).Select(i => (long)(i * 7 % (model.Spec.VocabularySize - 4)) + 3).ToArray(), [2, 15]);
+        var (rows, logits) = (model.InputEmbeddings.call(ids), model.call(ids));
+        model.Dequantize();
+        rows.ShouldBeExactly(model.InputEmbeddings.call(ids));
+        logits.RelativeDifference(model.call(ids)).ShouldBeLessThan(2e-5);
+    }
+
     [Theory, MemberData(nameof(Exact))]
     public void Log_probabilities_of_the_base_and_of_adapters(string id, string type)
     {

@@ -24,6 +24,7 @@ internal static unsafe class BlockBits
     }
 
     /// <summary>One of the eight scales and minima of 6 bits in the 12 bytes of K-quants.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (int Scale, int Minimum) Six(byte* packed, int group)
         => group < 4 ? (packed[group] & 63, packed[group + 4] & 63)
             : ((packed[group + 4] & 15) | (packed[group - 4] >> 6 << 4), (packed[group + 4] >> 4) | (packed[group] >> 6 << 4));
