@@ -106,7 +106,7 @@ public abstract class OnlineObjective : ReferencedObjective
     }
 
     /// <summary>Generates completions, those of a prompt adjacent.</summary>
-    private protected virtual IReadOnlyList<Completion> Sample(Batch prompts) => new Sampling(Policy.Model, Rollouts, Generations).Run(prompts, NewSeed());
+    private protected virtual IReadOnlyList<Completion> Sample(Batch prompts, int generations) => new Sampling(Policy.Model, Rollouts, generations).Run(prompts, NewSeed());
 
     /// <summary>A seed from torch's generator, which the trainer seeds for each step.</summary>
     private protected static long NewSeed() => randint(long.MaxValue, [1], ScalarType.Int64).item<long>();
@@ -115,11 +115,12 @@ public abstract class OnlineObjective : ReferencedObjective
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var padding = new Sampling(Policy.Model, Rollouts, Generations).Padding;
-        var completions = prompts.Select(Sample).ToList();
+        var generations = training ? Generations : Rollouts.EvaluationGenerations ?? Generations;
+        var padding = new Sampling(Policy.Model, Rollouts, generations).Padding;
+        var completions = prompts.Select(batch => Sample(batch, generations)).ToList();
         var all = completions.SelectMany(each => each).ToList();
         var batches = completions.Select(each => Predicted(Sampling.ToBatch(each, padding, MasksTruncated, prompts[0].InputIds.device))).ToList();
-        var rewards = new RewardTable([.. Rollouts.Rewards.Select(reward => reward.Name)], [.. Rollouts.Rewards.Select(reward => reward.Weight)], RewardFunction.Call(Rollouts.Rewards, all, Cancellation), Generations);
+        var rewards = new RewardTable([.. Rollouts.Rewards.Select(reward => reward.Name)], [.. Rollouts.Rewards.Select(reward => reward.Weight)], RewardFunction.Call(Rollouts.Rewards, all, Cancellation), generations);
         var advantages = Advantages(rewards, DivergenceOf(batches), metrics);
         Report(all, rewards, training ? step + 1 : step, training, metrics);
         var tokens = batches.Sum(batch => new Completions(batch).Tokens);

@@ -15,6 +15,9 @@ public sealed record RolloutOptions
     /// <summary>Number of completions of each prompt; by default 8 with GRPO, 2 with RLOO and 1 with PPO.</summary>
     public int? Generations { get; init; }
 
+    /// <summary>Number of completions of each prompt in an evaluation, 1 or more; as many as in training by default. Methods that compare two completions take no other number.</summary>
+    public int? EvaluationGenerations { get; init; }
+
     /// <summary>Maximum number of tokens of a completion. 512 by default.</summary>
     public int MaxCompletionLength { get; init; } = 512;
 
@@ -58,6 +61,7 @@ public sealed record RolloutOptions
         else if (Rewards.GroupBy(reward => reward.Name).FirstOrDefault(same => same.Count() > 1) is { } same) yield return $"Two reward functions have the name '{same.Key}': give each its own.";
         else if (Rewards.FirstOrDefault(reward => !double.IsFinite(reward.Weight)) is { } odd) yield return $"The weight of the reward function '{odd.Name}' must be finite, but was {odd.Weight}.";
         if (generations < leastGenerations) yield return $"Generations must be {leastGenerations} or more, so that completions of a prompt compare, but was {generations}.";
+        if (EvaluationGenerations < 1) yield return $"EvaluationGenerations must be 1 or more, but was {EvaluationGenerations}.";
         if (MaxCompletionLength < 1) yield return $"MaxCompletionLength must be 1 or more, but was {MaxCompletionLength}.";
         if (!(Temperature > 0 && double.IsFinite(Temperature))) yield return $"Temperature must be above 0, but was {Temperature}.";
         if (TopK < 0) yield return $"TopK must be 0 or more, but was {TopK}.";
