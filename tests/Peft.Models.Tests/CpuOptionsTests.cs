@@ -29,7 +29,7 @@ public sealed class CpuOptionsTests : IDisposable
         foreach (var (name, run) in new (string, Func<float[]>)[]
         {
             ("llama", () => Decoder("llama", """ "num_key_value_heads": 2, "rms_norm_eps": 1e-5, "hidden_act": "silu" """)),
-            ("gpt2", () => Decoder("gpt2", """ "n_embd": 32, "n_head": 4, "n_layer": 2, "n_inner": 48, "n_positions": 64, "activation_function": "gelu_new" """)),
+            ("gpt2", () => Decoder("gpt2", """ "n_embd": 32, "n_head": 4, "n_layer": 2, "n_inner": 48, "n_positions": 64, "activation_function": "gelu_new", "attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0 """)),
             ("bert", Encoder),
         })
         {
@@ -48,9 +48,7 @@ public sealed class CpuOptionsTests : IDisposable
         using var scope = NewDisposeScope();
         using var model = DecodeLayerTests.Create("llama", """ "num_key_value_heads": 2, "rms_norm_eps": 1e-5, "hidden_act": "silu" """);
         using var peft = DecodeLayerTests.Adapt(model);
-        var layer = model.Backbone.Layers[0];
-        var (hidden, context) = (randn(2, 5, 32), new ForwardContext { Batch = 2, Length = 5, Past = 0, Causal = true, Type = ScalarType.Float32, Device = CPU });
-        Switches(() => layer.AddFeedForwardByNodes(hidden, hidden) is not null, nameof(CpuOptions.LayerNodes));
+        foreach (var technique in new[] { nameof(CpuOptions.LayerNodes), nameof(CpuOptions.Attention) }) Switches(() => TrainingNodeTests.Taken(model).Attention, technique);
         var (input, labels) = Pairs();
         Switches(() => PackedRows.Of(model, input, labels) is not null, nameof(CpuOptions.UnpaddedBatches));
         Switches(() => PackedRows.Of(model, input, labels)!.Input.PackedParents is not null, nameof(CpuOptions.SharedPrompts));

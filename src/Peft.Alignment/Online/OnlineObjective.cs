@@ -37,13 +37,15 @@ public abstract class OnlineObjective : ReferencedObjective
 
     /// <inheritdoc/>
     protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options)
-        => [.. Rollouts.Errors(Generations, least), .. NeedsReference ? Policy.Errors(model) : Policy.ModelErrors(model)];
+        => [.. Rollouts.Errors(Generations, least), .. CallsTools || Rollouts.Tools.Count == 0 ? Array.Empty<string>() : [$"{nameof(Rollouts.Tools)} are for GRPO and RLOO only: leave them out."], .. NeedsReference ? Policy.Errors(model) : Policy.ModelErrors(model)];
 
     private protected virtual bool NeedsReference => true;
 
     private protected virtual bool NeedsOld => StepsPerBatch > 1;
 
     private protected virtual bool MasksTruncated => false;
+
+    private protected virtual bool CallsTools => false;
 
     private protected virtual bool PredictsPadding => false;
 
@@ -111,13 +113,18 @@ public abstract class OnlineObjective : ReferencedObjective
     /// <summary>A seed from torch's generator, which the trainer seeds for each step.</summary>
     private protected static long NewSeed() => randint(long.MaxValue, [1], ScalarType.Int64).item<long>();
 
+    private IReadOnlyList<Completion> WithTools(IReadOnlyList<Completion> completions, Sampling sampling)
+        => Rollouts.Tools.Count == 0 ? completions
+            : new ToolRounds(Rollouts, Policy.Model.Spec.MaxPositions, sampling.EndTokens, (prompts, most) => sampling.Continue(prompts, most, NewSeed())).Run(completions, Cancellation);
+
     private List<T> Generate<T>(IReadOnlyList<Batch> prompts, int step, int miniBatches, bool training, TrainingMetrics metrics, Func<Batch, T> keep)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var generations = training ? Generations : Rollouts.EvaluationGenerations ?? Generations;
-        var padding = new Sampling(Policy.Model, Rollouts, generations).Padding;
-        var completions = prompts.Select(batch => Sample(batch, generations)).ToList();
+        var sampling = new Sampling(Policy.Model, Rollouts, generations);
+        var padding = sampling.Padding;
+        var completions = prompts.Select(batch => WithTools(Sample(batch, generations), sampling)).ToList();
         var all = completions.SelectMany(each => each).ToList();
         var batches = completions.Select(each => Predicted(Sampling.ToBatch(each, padding, MasksTruncated, prompts[0].InputIds.device))).ToList();
         var rewards = new RewardTable([.. Rollouts.Rewards.Select(reward => reward.Name)], [.. Rollouts.Rewards.Select(reward => reward.Weight)], RewardFunction.Call(Rollouts.Rewards, all, Cancellation), generations);
@@ -208,6 +215,12 @@ public abstract class OnlineObjective : ReferencedObjective
         metrics.Add("completions/mean_terminated_length", ended.Average());
         metrics.Add("completions/min_terminated_length", ended.Min());
         metrics.Add("completions/max_terminated_length", ended.Max());
+        if (Rollouts.Tools.Count > 0)
+        {
+            var calls = completions.Sum(each => each.ToolCalls.Count);
+            metrics.Add("tools/call_frequency", (double)calls / completions.Count);
+            metrics.Add("tools/failure_frequency", calls == 0 ? 0 : (double)completions.Sum(each => each.FailedToolCalls) / calls);
+        }
         var sums = rewards.Sums();
         if (training && Generations > 1 && sums.Chunk(Generations).All(group => group.All(sum => sum.Equals(group[0])))) OnlineLog.NoSignal(Rollouts.Logger, step);
         // Of an evaluation those of its first batch.
