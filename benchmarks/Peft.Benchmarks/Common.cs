@@ -20,7 +20,7 @@ internal static class Common
 
     private static Option<string> Device { get; } = new("--device") { DefaultValueFactory = _ => "cpu", Description = "Where models compute: cpu, cuda, cuda:1.", Recursive = true };
 
-    private static Option<string[]> Without { get; } = new("--without") { DefaultValueFactory = _ => [], Description = $"Techniques of CpuOptions to switch off, to see what they bring: {string.Join(", ", Techniques.Keys)}.", Recursive = true };
+    private static Option<string[]> Without { get; } = new("--without") { DefaultValueFactory = _ => [], AllowMultipleArgumentsPerToken = true, HelpName = "technique", Description = $"Techniques of CpuOptions to switch off, to see what they bring: {string.Join(", ", Techniques.Keys)}.", Recursive = true };
 
     /// <summary>Adds the options to the root command.</summary>
     public static void AddTo(RootCommand root)
@@ -32,9 +32,9 @@ internal static class Common
             {
                 zeros(1, device: device(result.GetValueOrDefault<string>()!)).Dispose();
             }
-            catch (Exception error)
+            catch (Exception error) when (error is not OutOfMemoryException)
             {
-                result.AddError($"The device '{result.GetValueOrDefault<string>()}' is missing: {error.Message.Split('\n')[0]} Devices other than the processor need a build of libtorch for them, such as the package TorchSharp-cuda-linux.");
+                result.AddError($"The device '{result.GetValueOrDefault<string>()}' is missing on this machine, or libtorch was built without it: a CUDA device needs the package TorchSharp-cuda-linux or TorchSharp-cuda-windows.");
             }
         });
         foreach (var option in new Option[] { Threads, Device, Without }) root.Options.Add(option);

@@ -13,7 +13,7 @@ internal static class CompareCommand
         var benchmark = new Argument<string>("benchmark") { Description = "train or generate." };
         benchmark.AcceptOnlyFromAmong("train", "generate");
         var peer = new Option<string>("--peer") { Required = true, Description = "Command line of the other program, with {shape}, {batch} and {sequence} in place of their values. The last line that it prints is its tokens per second, or JSON with tokens_per_s and peak_rss_mb." };
-        var cases = new Option<string[]>("--case") { DefaultValueFactory = _ => [], Description = "shape:batch:sequence, several times; those of docs/performance.md by default. The sequence is the length of the prompt in generation." };
+        var cases = new Option<string[]>("--case") { DefaultValueFactory = _ => [], AllowMultipleArgumentsPerToken = true, Description = "shape:batch:sequence; those of docs/performance.md by default. The sequence is the length of the prompt in generation." };
         var (runs, ours) = (Measure.Number("--runs", 3), new Option<string>("--ours") { DefaultValueFactory = _ => "", Description = "Further options of this program's command." });
         cases.Validators.Add(result =>
         {

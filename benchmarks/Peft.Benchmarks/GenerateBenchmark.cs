@@ -34,7 +34,7 @@ internal static class GenerateBenchmark
             {
                 benchmark = "generate", shape = at.GetValue(shape), batch = at.GetValue(batch), prompt = at.GetValue(prompt), ragged = at.GetValue(ragged), @new = at.GetValue(added), adapters = at.GetValue(adapters), merged = at.GetValue(merged),
                 quantization = at.GetValue(quantization), linear_mb = linear, model_mb = all, seconds = Math.Round(seconds, 3), tokens_per_s = Math.Round(at.GetValue(batch) * at.GetValue(added) / seconds, 1),
-                first_token_ms = Math.Round(first * 1000, 2), decode_tokens_per_s = Math.Round(at.GetValue(batch) * (at.GetValue(added) - 1) / Math.Max(1e-9, seconds - first), 1), peak_rss_mb = memory.Peak, memory_mb = memory.Megabytes,
+                first_token_ms = Math.Round(first * 1000, 2), decode_tokens_per_s = seconds > first ? Math.Round(at.GetValue(batch) * (at.GetValue(added) - 1) / (seconds - first), 1) : (double?)null, peak_rss_mb = memory.Peak, memory_mb = memory.Megabytes,
             });
         });
         return command;

@@ -10,4 +10,12 @@ var root = new RootCommand("Measures the speed and memory of training, alignment
     OptimizerBenchmark.Command(), CompareCommand.Command(), TechniquesCommand.Command(), PlotsCommand.Command(),
 };
 Common.AddTo(root);
-return root.Parse(args).Invoke();
+try
+{
+    return root.Parse(args).Invoke(new() { EnableDefaultExceptionHandler = false });
+}
+catch (InvalidOperationException error)
+{
+    Console.Error.WriteLine(error.Message);
+    return 1;
+}

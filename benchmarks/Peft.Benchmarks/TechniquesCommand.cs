@@ -9,7 +9,7 @@ internal static class TechniquesCommand
     {
         var measured = new Argument<string>("command") { Description = "The measurement, quoted: \"train --shape gpt2 --batch 4 --seq 256\"." };
         var runs = Measure.Number("--runs", 3);
-        var only = new Option<string[]>("--only") { DefaultValueFactory = _ => [], Description = "Techniques to measure; all by default." };
+        var only = new Option<string[]>("--only") { DefaultValueFactory = _ => [], AllowMultipleArgumentsPerToken = true, HelpName = "technique", Description = "Techniques to measure; all by default." };
         only.AcceptOnlyFromAmong([.. Common.Techniques.Keys]);
         var command = new Command("techniques", "Runs a measurement with and without each technique in turn, and prints a table of the medians.") { measured, runs, only };
         command.SetAction(at =>

@@ -33,6 +33,9 @@ public sealed record Completion
     /// <summary>True for each of <see cref="Tokens"/> that belongs to the result of a tool; null without results.</summary>
     internal IReadOnlyList<bool>? IsResult { get; init; }
 
+    /// <summary>Number of tokens that the policy wrote.</summary>
+    internal int Written => IsResult?.Count(result => !result) ?? Tokens.Count;
+
     /// <summary>The prompt's row of each tensor in <see cref="Batch.Extra"/>, such as the index of a row of the dataset. Valid during the call.</summary>
     public IReadOnlyDictionary<string, Tensor> Extra { get; init; } = new Dictionary<string, Tensor>();
 }

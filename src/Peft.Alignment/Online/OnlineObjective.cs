@@ -207,7 +207,7 @@ public abstract class OnlineObjective : ReferencedObjective
 
     private void Report(List<Completion> completions, RewardTable rewards, int step, bool training, TrainingMetrics metrics)
     {
-        double[] lengths = [.. completions.Select(each => (double)each.Tokens.Count)], ended = [.. completions.Where(each => !each.IsTruncated).Select(each => (double)each.Tokens.Count).DefaultIfEmpty(0)];
+        double[] lengths = [.. completions.Select(each => (double)each.Written)], ended = [.. completions.Where(each => !each.IsTruncated).Select(each => (double)each.Written).DefaultIfEmpty(0)];
         metrics.Add("completions/mean_length", lengths.Average());
         metrics.Add("completions/min_length", lengths.Min());
         metrics.Add("completions/max_length", lengths.Max());

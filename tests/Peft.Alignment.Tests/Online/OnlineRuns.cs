@@ -32,7 +32,7 @@ internal static class OnlineRuns
     }
 
     /// <summary>The model that a method trains: with PPO the values too.</summary>
-    public static ITrainable Trained(string method, PeftModel policy, PeftModel? values) => method == "ppo" ? new ActorCritic(policy, values!) : policy;
+    public static ITrainable Trained(string method, PeftModel policy, ValueModel? values) => method == "ppo" ? new ActorCritic(policy, values!) : policy;
 
     /// <summary>The objective of a method, with settings under which all of its state changes.</summary>
     public static Objective Objective(string method, ITrainable trained, RolloutOptions rollouts) => method switch

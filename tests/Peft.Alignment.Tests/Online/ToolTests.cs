@@ -7,7 +7,7 @@ namespace Peft.Alignment.Tests.Online;
 /// <summary>Completions that call tools, of a policy that follows a script.</summary>
 public class ToolTests
 {
-    private const string Template = "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' }}{% if m['tool_calls'] %}{% for c in m['tool_calls'] %}{{ '<tool_call>' + (c['function'] | tojson) + '</tool_call>' }}{% endfor %}"
+    private const string Template = "{% if tools %}<tools>{{ tools | tojson }}</tools>{% endif %}{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' }}{% if m['tool_calls'] %}{% for c in m['tool_calls'] %}{{ '<tool_call>' + (c['function'] | tojson) + '</tool_call>' }}{% endfor %}"
         + "{% else %}{{ m['content'] }}{% endif %}{{ '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 
     private static readonly Tokenizer Tokenizer = Chats.Tokenizer(Template);
@@ -108,7 +108,7 @@ public class ToolTests
     {
         using var scope = NewDisposeScope();
         using var model = Models.CausalLM.FromConfig(Models.ModelConfig.Parse($$"""
-            {"model_type":"llama","vocab_size":{{Tokenizer.VocabularySize}},"hidden_size":16,"num_hidden_layers":1,"num_attention_heads":2,"intermediate_size":16,"max_position_embeddings":64,"eos_token_id":{{End}},"pad_token_id":{{End}}}
+            {"model_type":"llama","vocab_size":{{Tokenizer.VocabularySize}},"hidden_size":16,"num_hidden_layers":1,"num_attention_heads":2,"intermediate_size":16,"max_position_embeddings":1024,"eos_token_id":{{End}},"pad_token_id":{{End}}}
             """), seed: 1);
         using var peft = model.ApplyLora(2);
         var prompts = PromptDataset.FromRows([Chats.Row("""{"prompt": [{"role": "user", "content": "how?"}]}""")], Tokenizer, new() { Template = new() { Tools = [Add] } });
