@@ -44,7 +44,7 @@ internal static class Common
     public static Device Apply(ParseResult at)
     {
         set_num_threads(at.GetValue(Threads));
-        CpuOptions.Current = at.GetValue(Without)!.Aggregate(new CpuOptions(), (options, name) => Techniques[name](options));
+        TorchRuntime.Cpu = at.GetValue(Without)!.Aggregate(new CpuOptions(), (options, name) => Techniques[name](options));
         return device(at.GetValue(Device)!);
     }
 

@@ -14,7 +14,7 @@ public sealed class CpuOptionsTests : IDisposable
 
     public static TheoryData<string> Techniques => [.. typeof(CpuOptions).GetProperties().Where(property => property.PropertyType == typeof(bool)).Select(property => property.Name)];
 
-    public void Dispose() => CpuOptions.Current = new();
+    public void Dispose() => TorchRuntime.Cpu = new();
 
     private static CpuOptions Without(string technique)
     {
@@ -34,9 +34,9 @@ public sealed class CpuOptionsTests : IDisposable
         })
         {
             if (!Results.TryGetValue(name, out var expected)) Results[name] = expected = run();
-            CpuOptions.Current = Without(technique);
+            TorchRuntime.Cpu = Without(technique);
             var actual = run();
-            CpuOptions.Current = new();
+            TorchRuntime.Cpu = new();
             actual.Length.ShouldBe(expected.Length);
             for (var i = 0; i < actual.Length; i++) actual[i].ShouldBe(expected[i], Tolerance * Math.Max(1, Math.Abs(expected[i])), $"{name} without {technique}, value {i}");
         }
@@ -56,9 +56,9 @@ public sealed class CpuOptionsTests : IDisposable
         static void Switches(Func<bool> applies, string technique)
         {
             applies().ShouldBeTrue(technique);
-            CpuOptions.Current = Without(technique);
+            TorchRuntime.Cpu = Without(technique);
             applies().ShouldBeFalse(technique);
-            CpuOptions.Current = new();
+            TorchRuntime.Cpu = new();
         }
     }
 

@@ -22,7 +22,7 @@ internal static class WorkTeam
     /// <exception cref="AggregateException">A part failed.</exception>
     public static bool TryRun(int threads, int count, Action<int> part)
     {
-        if (!CpuOptions.Current.WorkTeam || Interlocked.Exchange(ref busy, 1) == 1) return false;
+        if (!TorchRuntime.Cpu.WorkTeam || Interlocked.Exchange(ref busy, 1) == 1) return false;
         var job = new Job(threads - 1, count, part);
         try
         {

@@ -46,7 +46,7 @@ public sealed class FlatAdamW : FlatOptimizer
         Scalar epsilon = Constant(smallest);
         foreach (var (buffer, mean, square, rest1) in moments)
         {
-            if (CpuOptions.Current.AdamW && TensorMemory.Supports(buffer.Values))
+            if (TorchRuntime.Cpu.AdamW && TensorMemory.Supports(buffer.Values))
             {
                 foreach (var range in buffer.Ranges)
                 {

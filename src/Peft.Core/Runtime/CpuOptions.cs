@@ -2,20 +2,11 @@ namespace Peft;
 
 /// <summary>
 /// The techniques that the library uses on the CPU in place of torch's operations. All are on by default. Each changes results by rounding at most, so that a benchmark can show what it brings:
-/// <c>CpuOptions.Current = new() { SkinnyProducts = false };</c>
+/// <c>TorchRuntime.Cpu = new() { SkinnyProducts = false };</c>
 /// </summary>
-/// <remarks>A technique applies where its documentation says, in float32 unless noted. The options hold for the whole process.</remarks>
+/// <remarks>A technique applies where its documentation says, in float32 unless noted.</remarks>
 public sealed record CpuOptions
 {
-    private static CpuOptions current = new();
-
-    /// <summary>The options in use. Change them between runs: a run that has begun may keep what it decided at its beginning.</summary>
-    public static CpuOptions Current
-    {
-        get => current;
-        set => current = value ?? throw new ArgumentNullException(nameof(value));
-    }
-
     /// <summary>Products of up to 32 rows, as in decode steps, without packing the matrix. Without gradients.</summary>
     public bool SkinnyProducts { get; init; } = true;
 

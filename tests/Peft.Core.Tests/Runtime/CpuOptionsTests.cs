@@ -7,14 +7,14 @@ namespace Peft.Core.Tests.Runtime;
 [Collection(Training.Alone.Name)]
 public sealed class CpuOptionsTests : IDisposable
 {
-    public void Dispose() => CpuOptions.Current = new();
+    public void Dispose() => TorchRuntime.Cpu = new();
 
     private static void Switches(Func<bool> applies, CpuOptions without)
     {
         applies().ShouldBeTrue();
-        CpuOptions.Current = without;
+        TorchRuntime.Cpu = without;
         applies().ShouldBeFalse();
-        CpuOptions.Current = new();
+        TorchRuntime.Cpu = new();
         applies().ShouldBeTrue();
     }
 
@@ -40,7 +40,7 @@ public sealed class CpuOptionsTests : IDisposable
     public void Every_technique_is_on_by_default_and_there_are_always_options()
     {
         typeof(CpuOptions).GetProperties().Where(property => property.PropertyType == typeof(bool)).ShouldAllBe(property => (bool)property.GetValue(new CpuOptions())!);
-        CpuOptions.Current.ShouldBe(new());
-        Should.Throw<ArgumentNullException>(() => CpuOptions.Current = null!);
+        TorchRuntime.Cpu.ShouldBe(new());
+        Should.Throw<ArgumentNullException>(() => TorchRuntime.Cpu = null!);
     }
 }
