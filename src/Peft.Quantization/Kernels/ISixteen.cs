@@ -35,5 +35,8 @@ internal unsafe interface ISixteen<T> where T : unmanaged, ISixteen<T>
 
     static abstract float Sum(T values);
 
+    /// <summary>The sums of four.</summary>
+    static abstract Vector128<float> Sums(T a, T b, T c, T d);
+
     void Store(float* to);
 }

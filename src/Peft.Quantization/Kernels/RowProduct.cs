@@ -18,6 +18,7 @@ internal static unsafe class RowProduct
     private const int Lanes = 16;
     private const int Tile = 4;               // rows of W at a time: independent sums hide the latency
     private const int Depth = 1024;           // columns at a time: a tile takes half of the first-level cache
+    private const int PartsPerThread = 4;     // no thread waits long for another that the system has stopped
     private const long Worthwhile = 1 << 18;  // number of weights below which a second thread does not pay off
 
     /// <summary>True if the kernel supports an input <c>[…, in]</c>.</summary>
@@ -38,7 +39,11 @@ internal static unsafe class RowProduct
         var (x, y) = (TensorAddress.Of(rows), TensorAddress.Of(result));
         void Outputs(int first, int length) => Run(reader, (float*)x, (float*)y, count, inputs, outputs, first, length);
         if ((long)inputs * outputs < Worthwhile) Outputs(0, outputs);
-        else TensorMemory.InShares((outputs + Tile - 1) / Tile, (_, start, length) => Outputs(start * Tile, Math.Min(length * Tile, outputs - start * Tile)));
+        else
+        {
+            var size = ((outputs + Tile * PartsPerThread * get_num_threads() - 1) / (Tile * PartsPerThread * get_num_threads())) * Tile;
+            TensorMemory.Parallel((outputs + size - 1) / size, part => Outputs(part * size, Math.Min(size, outputs - part * size)));
+        }
         return Values.As(result, input.dtype);
     }
 
@@ -188,12 +193,12 @@ internal static unsafe class RowProduct
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Put<T>(T s0, T s1, T s2, T s3, float* y, int high, bool add) where T : unmanaged, ISixteen<T>
     {
-        Put(T.Sum(s0), y, add);
-        if (high > 1) Put(T.Sum(s1), y + 1, add);
-        if (high > 2) Put(T.Sum(s2), y + 2, add);
-        if (high > 3) Put(T.Sum(s3), y + 3, add);
+        var sums = T.Sums(s0, s1, s2, s3);
+        if (high == 4)
+        {
+            (add ? Vector128.Load(y) + sums : sums).Store(y);
+            return;
+        }
+        for (var i = 0; i < high; i++) y[i] = add ? y[i] + sums[i] : sums[i];
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Put(float sum, float* to, bool add) => *to = add ? *to + sum : sum;
 }

@@ -81,6 +81,9 @@ internal readonly unsafe struct Sixteen128(Vector128<float> a, Vector128<float> 
     public static float Sum(Sixteen128 values) => Vector128.Sum(values.a + values.b + (values.c + values.d));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Sums(Sixteen128 a, Sixteen128 b, Sixteen128 c, Sixteen128 d) => Vector128.Create(Sum(a), Sum(b), Sum(c), Sum(d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Store(float* to)
     {
         a.Store(to);

@@ -52,6 +52,17 @@ internal readonly unsafe struct Sixteen256(Vector256<float> low, Vector256<float
     public static float Sum(Sixteen256 values) => Vector256.Sum(values.low + values.high);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Sums(Sixteen256 a, Sixteen256 b, Sixteen256 c, Sixteen256 d) => Sums(a.low + a.high, b.low + b.high, c.low + c.high, d.low + d.high);
+
+    /// <summary>The sums of four vectors.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Sums(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d)
+    {
+        var halves = Avx.HorizontalAdd(Avx.HorizontalAdd(a, b), Avx.HorizontalAdd(c, d));
+        return halves.GetLower() + halves.GetUpper();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Store(float* to)
     {
         low.Store(to);

@@ -48,7 +48,13 @@ internal readonly unsafe struct Sixteen512(Vector512<float> all) : ISixteen<Sixt
     public static Sixteen512 MultiplyAdd(Sixteen512 a, Sixteen512 b, Sixteen512 sum) => new(Vector512.FusedMultiplyAdd(a.all, b.all, sum.all));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Sum(Sixteen512 values) => Vector256.Sum(values.all.GetLower() + values.all.GetUpper());
+    public static float Sum(Sixteen512 values) => Vector256.Sum(Half(values));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Sums(Sixteen512 a, Sixteen512 b, Sixteen512 c, Sixteen512 d) => Sixteen256.Sums(Half(a), Half(b), Half(c), Half(d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Half(Sixteen512 values) => values.all.GetLower() + values.all.GetUpper();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Store(float* to) => all.Store(to);
