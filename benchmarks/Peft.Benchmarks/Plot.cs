@@ -14,7 +14,7 @@ internal sealed record Plot(string Name, string Title, string Across, string Up,
     private const double Width = 560, Height = 300, Head = 30, Line = 18;
 
     private const string Style = """
-        text{font:12px sans-serif;fill:#777}.title{font-size:14px;font-weight:bold}.end{text-anchor:end}.middle{text-anchor:middle}.grid{stroke:#777;opacity:.25}
+        text{font:12px sans-serif;fill:#777}.tick{font-size:11px}.title{font-size:14px;font-weight:bold}.end{text-anchor:end}.middle{text-anchor:middle}.grid{stroke:#777;opacity:.25}
         path{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round}circle,rect{fill:var(--c)}.c0{--c:#3b82d6}.c1{--c:#d97a1f}.c2{--c:#2ea06e}.c3{--c:#b05cc8}.bound{--c:#777}path.bound{stroke-dasharray:5 4}
         """;
 
