@@ -10,25 +10,25 @@ internal static class DpoBenchmark
     public static Command Command()
     {
         var (shape, batch, rank) = (Measure.Shape(), Measure.Number("--batch", 4), Measure.Number("--rank", 8));
-        var (steps, warmup, threads) = (Measure.Number("--steps", 10), Measure.Number("--warmup", 2), Measure.Number("--threads", 2));
+        var (steps, warmup) = (Measure.Number("--steps", 10), Measure.Warmup());
         var pairs = new Option<FileInfo?>("--pairs") { Description = "JSON list of [prompt, chosen, rejected] lengths in tokens; 64 random ones by default." };
-        var command = new Command("dpo", "Measures the tokens per second of direct preference optimization.") { shape, batch, rank, steps, warmup, threads, pairs };
+        var command = new Command("dpo", "Measures the tokens per second of direct preference optimization.") { shape, batch, rank, steps, warmup, pairs };
         command.SetAction(at =>
         {
-            set_num_threads(at.GetValue(threads));
+            var device = Common.Apply(at);
             var rows = at.GetValue(pairs) is { } file ? JsonSerializer.Deserialize<int[][]>(File.ReadAllText(file.FullName))! : Drawn();
-            var (model, peft) = Shapes.Adapted(at.GetValue(shape)!, at.GetValue(rank));
+            var (model, peft) = Shapes.Adapted(at.GetValue(shape)!, at.GetValue(rank), device: device);
             var vocabulary = model.Config["vocab_size"]!.GetValue<int>();
             var (size, measured) = (at.GetValue(batch), at.GetValue(steps));
             // The trainer goes through the rows in order.
             var data = TrainingDataset.From(rows.Length / size * size, chunk => Pairs([.. chunk.Select(row => rows[row])], vocabulary));
-            var (_, all, memory) = Measure.TrainingSteps(peft, data, new DpoObjective(peft), size, at.GetValue(warmup), measured);
+            var (_, first, all, memory) = Measure.TrainingSteps(peft, data, new DpoObjective(peft), size, at.GetValue(warmup), measured);
             var seconds = all.Sum();
-            var tokens = Enumerable.Range(at.GetValue(warmup) * size, measured * size).Select(row => rows[row % data.Count]).Sum(row => 2 * row[0] + row[1] + row[2]);
-            Measure.Print(new
+            var tokens = Enumerable.Range(first * size, measured * size).Select(row => rows[row % data.Count]).Sum(row => 2 * row[0] + row[1] + row[2]);
+            Measure.Print(at, new
             {
-                benchmark = "dpo", shape = at.GetValue(shape), batch = size, rank = at.GetValue(rank), pairs = rows.Length, threads = at.GetValue(threads),
-                step_ms = Math.Round(seconds * 1000 / measured, 2), tokens_per_s = Math.Round(tokens / seconds, 1), peak_rss_mb = Measure.PeakMegabytes, memory_mb = Measure.Megabytes(memory),
+                benchmark = "dpo", shape = at.GetValue(shape), batch = size, rank = at.GetValue(rank), pairs = rows.Length,
+                warmup = first, step_ms = Math.Round(seconds * 1000 / measured, 2), tokens_per_s = Math.Round(tokens / seconds, 1), peak_rss_mb = Measure.PeakMegabytes, memory_mb = Measure.Megabytes(memory),
             });
         });
         return command;

@@ -14,6 +14,7 @@ internal static class LoadBenchmark
         var command = new Command("load", "Measures the time and memory of loading a model.") { megabytes, quantization };
         command.SetAction(at =>
         {
+            var device = Common.Apply(at);
             var folder = Directory.CreateTempSubdirectory("peft-load-").FullName;
             try
             {
@@ -27,11 +28,11 @@ internal static class LoadBenchmark
                 GC.Collect();
                 var before = Process.GetCurrentProcess().WorkingSet64;
                 var watch = Stopwatch.StartNew();
-                using var loaded = CausalLM.FromPretrained(folder, new LoadOptions { Quantization = Measure.Quantization(at.GetValue(quantization)!) });
+                using var loaded = CausalLM.FromPretrained(folder, new LoadOptions { Device = device, Quantization = Measure.Quantization(at.GetValue(quantization)!) });
                 var seconds = watch.Elapsed.TotalSeconds;
                 var (linear, all) = Shapes.Megabytes(loaded);
                 var size = new FileInfo(path).Length / 1048576.0;
-                Measure.Print(new
+                Measure.Print(at, new
                 {
                     benchmark = "load", quantization = at.GetValue(quantization), file_mb = Math.Round(size, 1), seconds = Math.Round(seconds, 3), mb_per_s = Math.Round(size / seconds, 1),
                     linear_mb = linear, model_mb = all, rss_growth_mb = Math.Round((Process.GetCurrentProcess().WorkingSet64 - before) / 1048576.0, 1), peak_rss_mb = Measure.PeakMegabytes,

@@ -12,12 +12,12 @@ internal static class OnlineBenchmark
         var (shape, rank, prompts) = (Measure.Shape(), Measure.Number("--rank", 8), Measure.Number("--prompts", 4));
         var generations = Measure.Number("--generations", name == "ppo" ? 1 : 8);
         var (length, added) = (Measure.Number("--prompt", 32), Measure.Number("--new", 64));
-        var (steps, warmup, threads) = (Measure.Number("--steps", 10), Measure.Number("--warmup", 2), Measure.Number("--threads", 2));
-        var command = new Command(name, "Measures the seconds of a step, generation included.") { shape, rank, prompts, generations, length, added, steps, warmup, threads };
+        var (steps, warmup) = (Measure.Number("--steps", 10), Measure.Warmup());
+        var command = new Command(name, "Measures the seconds of a step, generation included.") { shape, rank, prompts, generations, length, added, steps, warmup };
         command.SetAction(at =>
         {
-            set_num_threads(at.GetValue(threads));
-            var (model, peft) = Shapes.Adapted(at.GetValue(shape)!, at.GetValue(rank));
+            var device = Common.Apply(at);
+            var (model, peft) = Shapes.Adapted(at.GetValue(shape)!, at.GetValue(rank), device: device);
             var vocabulary = model.Config["vocab_size"]!.GetValue<int>();
             long tokens = 0;
             var rollouts = new RolloutOptions
@@ -31,12 +31,12 @@ internal static class OnlineBenchmark
             };
             var (trained, objective) = name == "ppo" ? Ppo(peft, rollouts) : (peft, new GrpoObjective(peft, rollouts));
             var data = TrainingDataset.From(64 / at.GetValue(prompts) * at.GetValue(prompts), rows => new Batch { InputIds = randint(3, vocabulary, [rows.Count, at.GetValue(length)]), Weight = rows.Count });
-            var (_, seconds, memory) = Measure.TrainingSteps(trained, data, objective, at.GetValue(prompts), at.GetValue(warmup), at.GetValue(steps));
-            var completions = tokens * at.GetValue(steps) / (at.GetValue(steps) + at.GetValue(warmup));
-            Measure.Print(new
+            var (_, first, seconds, memory) = Measure.TrainingSteps(trained, data, objective, at.GetValue(prompts), at.GetValue(warmup), at.GetValue(steps));
+            var completions = tokens * at.GetValue(steps) / (at.GetValue(steps) + first);
+            Measure.Print(at, new
             {
                 benchmark = name, shape = at.GetValue(shape), rank = at.GetValue(rank), prompts = at.GetValue(prompts), generations = at.GetValue(generations), prompt = at.GetValue(length), @new = at.GetValue(added),
-                threads = at.GetValue(threads), step_ms = Math.Round(seconds.Sum() * 1000 / at.GetValue(steps), 2), completion_tokens_per_s = Math.Round(completions / seconds.Sum(), 1), peak_rss_mb = Measure.PeakMegabytes, memory_mb = Measure.Megabytes(memory),
+                warmup = first, step_ms = Math.Round(seconds.Sum() * 1000 / at.GetValue(steps), 2), completion_tokens_per_s = Math.Round(completions / seconds.Sum(), 1), peak_rss_mb = Measure.PeakMegabytes, memory_mb = Measure.Megabytes(memory),
             });
         });
         return command;

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Diagnostics;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -11,14 +10,15 @@ internal static class OptimizerBenchmark
 {
     public static Command Command()
     {
-        var (tensors, size, steps, threads) = (Measure.Number("--tensors", 1000), Measure.Number("--size", 512), Measure.Number("--steps", 50), Measure.Number("--threads", 2));
-        var command = new Command("optimizer", "Measures the milliseconds of an optimizer step, flat and plain.") { tensors, size, steps, threads };
+        var (tensors, size, steps, warmup) = (Measure.Number("--tensors", 1000), Measure.Number("--size", 512), Measure.Number("--steps", 50), Measure.Warmup());
+        var command = new Command("optimizer", "Measures the milliseconds of an optimizer step, flat and plain.") { tensors, size, steps, warmup };
         command.SetAction(at =>
         {
-            set_num_threads(at.GetValue(threads));
-            var flat = Flat(Tensors(at.GetValue(tensors), at.GetValue(size)), at.GetValue(steps));
-            var plain = Plain(Tensors(at.GetValue(tensors), at.GetValue(size)), at.GetValue(steps));
-            Measure.Print(new
+            var device = Common.Apply(at);
+            List<Parameter> Tensors() => [.. Enumerable.Range(0, at.GetValue(tensors)).Select(_ => new Parameter(randn(at.GetValue(size), device: device)))];
+            var flat = Flat(Tensors(), at.GetValue(warmup), at.GetValue(steps));
+            var plain = Plain(Tensors(), at.GetValue(warmup), at.GetValue(steps));
+            Measure.Print(at, new
             {
                 benchmark = "optimizer", tensors = at.GetValue(tensors), size = at.GetValue(size), flat_ms = Math.Round(flat, 3), torch_ms = Math.Round(plain, 3),
                 ratio = Math.Round(plain / flat, 1), peak_rss_mb = Measure.PeakMegabytes,
@@ -27,14 +27,11 @@ internal static class OptimizerBenchmark
         return command;
     }
 
-    private static List<Parameter> Tensors(int count, int size)
-        => [.. Enumerable.Range(0, count).Select(_ => new Parameter(randn(size)))];
-
-    private static double Flat(List<Parameter> tensors, int steps)
+    private static double Flat(List<Parameter> tensors, int? warmup, int steps)
     {
         using var parameters = new FlatParameters(tensors.Select((tensor, i) => new TrainableTensor($"t{i}", tensor)));
         using var optimizer = new FlatAdamW(parameters, 1e-3);
-        return Time(steps, () =>
+        return Time(warmup, steps, () =>
         {
             parameters.BindGradients();
             parameters.ClipGradients(parameters.GradientNorm().item<float>(), 1);
@@ -43,11 +40,11 @@ internal static class OptimizerBenchmark
         });
     }
 
-    private static double Plain(List<Parameter> tensors, int steps)
+    private static double Plain(List<Parameter> tensors, int? warmup, int steps)
     {
         foreach (var tensor in tensors) tensor.grad = zeros_like(tensor);
         using var optimizer = optim.AdamW(tensors, 1e-3);
-        return Time(steps, () =>
+        return Time(warmup, steps, () =>
         {
             nn.utils.clip_grad_norm_(tensors, 1);
             optimizer.step();
@@ -55,16 +52,9 @@ internal static class OptimizerBenchmark
         });
     }
 
-    private static double Time(int steps, Action step)
+    private static double Time(int? warmup, int steps, Action step) => 1000 * Measure.Seconds(() =>
     {
-        const int warmup = 5;
-        var watch = new Stopwatch();
-        for (var i = 0; i < warmup + steps; i++)
-        {
-            if (i == warmup) watch.Start();
-            using var scope = NewDisposeScope();
-            step();
-        }
-        return watch.Elapsed.TotalMilliseconds / steps;
-    }
+        using var scope = NewDisposeScope();
+        step();
+    }, warmup, steps);
 }

@@ -12,13 +12,14 @@ internal static class ServeBenchmark
     public static Command Command()
     {
         var (shape, clients, adapters, requests) = (Measure.Shape(), Measure.Number("--clients", 16), Measure.Number("--adapters", 8), Measure.Number("--requests", 32));
-        var (prompt, added, runs, threads) = (Measure.Number("--prompt", 32), Measure.Number("--new", 64), Measure.Number("--runs", 3), Measure.Number("--threads", 2));
+        var (prompt, added, runs, warmup) = (Measure.Number("--prompt", 32), Measure.Number("--new", 64), Measure.Number("--runs", 3), Measure.Warmup());
         var quantization = Measure.Quantization();
-        var command = new Command("serve", "New tokens per second of concurrent requests, and of the same one after another.") { shape, clients, adapters, requests, prompt, added, runs, threads, quantization };
+        var command = new Command("serve", "New tokens per second of concurrent requests, and of the same one after another.") { shape, clients, adapters, requests, prompt, added, runs, warmup, quantization };
         command.SetAction(at =>
         {
-            set_num_threads(at.GetValue(threads));
-            var (model, peft) = Shapes.Adapted(at.GetValue(shape)!, rank: 8, Measure.Quantization(at.GetValue(quantization)!));
+            var device = Common.Apply(at);
+            var memory = new MemoryPhases();
+            var (model, peft) = Shapes.Adapted(at.GetValue(shape)!, rank: 8, Measure.Quantization(at.GetValue(quantization)!), device);
             for (var i = 1; i < at.GetValue(adapters); i++) peft.Add($"a{i}", peft.Find(PeftModel.DefaultName).Options);
             model.eval();
             string[] names = [.. peft.Adapters.Keys];
@@ -27,8 +28,9 @@ internal static class ServeBenchmark
             var all = Enumerable.Range(0, at.GetValue(requests)).Select(i => (Prompt: Enumerable.Range(3 + i, (at.GetValue(prompt) / 2) + (i * 7 % Math.Max(1, at.GetValue(prompt)))).ToArray(), Adapter: names[i % names.Length])).ToArray();
             var tokens = (double)all.Length * at.GetValue(added);
             var (alone, together) = (new List<double>(), new List<double>());
-            var mean = 0.0;
-            for (var run = 0; run <= at.GetValue(runs); run++)
+            var (mean, warm, isWarm) = (0.0, new WarmUp(at.GetValue(warmup)), false);
+            memory.End("load");
+            while (alone.Count < at.GetValue(runs))
             {
                 var one = Seconds(() =>
                 {
@@ -38,16 +40,21 @@ internal static class ServeBenchmark
                 using var batcher = new ContinuousBatcher(model, new() { MaxBatchSize = at.GetValue(clients) });
                 var batched = Seconds(() => Serve(batcher, all, options, at.GetValue(clients)));
                 mean = batcher.Statistics.MeanBatchSize;
-                if (run == 0) continue;   // warm-up
+                if (!isWarm && !warm.IsNone)
+                {
+                    isWarm = warm.Ends();
+                    continue;
+                }
                 alone.Add(one);
                 together.Add(batched);
             }
+            memory.End("requests");
             var (before, after) = (Measure.Median(alone), Measure.Median(together));
-            Measure.Print(new
+            Measure.Print(at, new
             {
-                benchmark = "serve", shape = at.GetValue(shape), clients = at.GetValue(clients), adapters = names.Length, requests = all.Length, prompt = at.GetValue(prompt), @new = at.GetValue(added), threads = at.GetValue(threads),
+                benchmark = "serve", shape = at.GetValue(shape), clients = at.GetValue(clients), adapters = names.Length, requests = all.Length, prompt = at.GetValue(prompt), @new = at.GetValue(added),
                 quantization = at.GetValue(quantization), alone_tokens_per_s = Math.Round(tokens / before, 1), batched_tokens_per_s = Math.Round(tokens / after, 1), ratio = Math.Round(before / after, 2),
-                mean_batch = Math.Round(mean, 1), peak_rss_mb = Measure.PeakMegabytes,
+                mean_batch = Math.Round(mean, 1), peak_rss_mb = memory.Peak, memory_mb = memory.Megabytes,
             });
         });
         return command;

@@ -8,15 +8,24 @@ namespace Peft.Benchmarks;
 /// <summary>The benchmarked models: real architectures and sizes with random weights.</summary>
 internal static class Shapes
 {
+    /// <summary>Causal models.</summary>
     public static readonly string[] Names = ["gpt2", "smollm135m", "stories260k"];
+
+    /// <summary>Encoders: of the size of all-MiniLM-L6-v2, and of BERT.</summary>
+    public static readonly string[] Encoders = ["minilm", "bert"];
 
     /// <summary>A model with a typical LoRA adapter: on c_attn for GPT-2, on all linear layers for Llama.</summary>
     /// <param name="shape">A name of <see cref="Names"/>.</param>
     /// <param name="rank">The rank of LoRA.</param>
     /// <param name="quantization">How the linear modules are quantized; null for float32.</param>
-    public static (CausalLM Model, PeftModel Peft) Adapted(string shape, int rank, QuantizationOptions? quantization = null)
+    /// <param name="device">Where the model is; null for the CPU.</param>
+    /// <param name="positions">Number of positions that are needed: a model with fewer gets more.</param>
+    public static (CausalLM Model, PeftModel Peft) Adapted(string shape, int rank, QuantizationOptions? quantization = null, Device? device = null, int positions = 0)
     {
-        var model = CausalLM.FromConfig(ModelConfig.Parse(Config(shape)));
+        var config = ModelConfig.Parse(Config(shape));
+        var limit = shape == "gpt2" ? "n_positions" : "max_position_embeddings";
+        if (config[limit]!.GetValue<int>() < positions) config = config.With(limit, positions);
+        var model = CausalLM.FromConfig(config, options: new LoadOptions { Device = device });
         if (quantization is not null) model.Quantize(quantization);
         return (model, model.ApplyLora(rank, targets: shape == "gpt2" ? new[] { "c_attn" } : ModuleSelector.AllLinear));
     }
@@ -38,8 +47,15 @@ internal static class Shapes
             """,
         "smollm135m" => Llama(576, 30, 9, 3, 1536, 49152, 2048),
         "stories260k" => Llama(64, 5, 8, 4, 172, 512, 512),
-        _ => throw new ArgumentException($"Unknown shape '{shape}': use {string.Join(", ", Names)}."),
+        "minilm" => Bert(384, 6, 1536),
+        "bert" => Bert(768, 12, 3072),
+        _ => throw new ArgumentException($"Unknown shape '{shape}': use {string.Join(", ", [.. Names, .. Encoders])}."),
     };
+
+    private static string Bert(int hidden, int layers, int width) => $$"""
+        {"model_type":"bert","vocab_size":30522,"hidden_size":{{hidden}},"num_hidden_layers":{{layers}},"num_attention_heads":12,"intermediate_size":{{width}},"hidden_act":"gelu","max_position_embeddings":512,
+         "type_vocab_size":2,"layer_norm_eps":1e-12,"pad_token_id":0}
+        """;
 
     private static string Llama(int hidden, int layers, int heads, int keyValueHeads, int width, int vocabulary, int positions) => $$"""
         {"model_type":"llama","hidden_size":{{hidden}},"num_hidden_layers":{{layers}},"num_attention_heads":{{heads}},"num_key_value_heads":{{keyValueHeads}},

@@ -75,7 +75,7 @@ public class TrainingNodeTests
     }
 
     // Whether all layers compute attention and feed-forward network by nodes.
-    private static (bool Attention, bool FeedForward) Taken(CausalLM model)
+    internal static (bool Attention, bool FeedForward) Taken(CausalLM model)
     {
         var found = new List<(bool, bool)>();
         var hooks = model.Backbone.Layers.Select(each => each.register_forward_hook((_, input, context, output) =>

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.AI;
 using static TorchSharp.torch;
 
 namespace Peft;
@@ -22,6 +23,18 @@ public sealed record Completion
 
     /// <summary>Text of the completion, without special tokens; null without <see cref="RolloutOptions.Tokenizer"/>.</summary>
     public string? Text { get; init; }
+
+    /// <summary>The calls of tools, in their order.</summary>
+    public IReadOnlyList<FunctionCallContent> ToolCalls { get; init; } = [];
+
+    /// <summary>Number of calls that failed: the tool threw, or there is none of that name.</summary>
+    public int FailedToolCalls { get; init; }
+
+    /// <summary>True for each of <see cref="Tokens"/> that belongs to the result of a tool; null without results.</summary>
+    internal IReadOnlyList<bool>? IsResult { get; init; }
+
+    /// <summary>Number of tokens that the policy wrote.</summary>
+    internal int Written => IsResult?.Count(result => !result) ?? Tokens.Count;
 
     /// <summary>The prompt's row of each tensor in <see cref="Batch.Extra"/>, such as the index of a row of the dataset. Valid during the call.</summary>
     public IReadOnlyDictionary<string, Tensor> Extra { get; init; } = new Dictionary<string, Tensor>();

@@ -12,6 +12,9 @@ internal sealed class Completions
     /// <summary>Name of the mask.</summary>
     public const string MaskName = "completion_mask";
 
+    /// <summary>Name of the mask that is 0 for tokens of results of tools.</summary>
+    public const string ToolMaskName = "tool_mask";
+
     private readonly Batch batch;
 
     /// <param name="batch">The batch.</param>
@@ -27,7 +30,7 @@ internal sealed class Completions
         if (TensorRules.RequireAlive(mask, MaskName).shape is not [var rows, var width] || rows != Rows || width < 1 || width >= shape[1])
             throw new ArgumentException($"{MaskName} must be [{Rows}, width of the completions], below the {shape[1]} of prompts and completions, but is [{string.Join(", ", mask.shape)}].", nameof(batch));
         Width = width;
-        var counted = batch.Extra.TryGetValue("tool_mask", out var tools) ? mask.mul(Checked("tool_mask", tools)) : mask;
+        var counted = batch.Extra.TryGetValue(ToolMaskName, out var tools) ? mask.mul(Checked(ToolMaskName, tools)) : mask;
         Mask = counted.to_type(ScalarType.Float32);
         Lengths = Mask.sum(dim: 1, keepdim: true);
         var own = batch.InputIds.narrow(1, shape[1] - width, width).to_type(ScalarType.Int64);

@@ -34,6 +34,8 @@ public sealed class GrpoObjective(ITrainable policy, RolloutOptions rollouts, Gr
 
     private protected override bool NeedsReference => settings.Beta > 0;
 
+    private protected override bool CallsTools => true;
+
     private protected override bool MasksTruncated => settings.MaskTruncated;
 
     private protected override bool PredictsPadding => CountsPadding;

@@ -17,11 +17,11 @@ public sealed class NashObjective(ITrainable policy, RolloutOptions rollouts, Na
     /// <inheritdoc/>
     protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options) => [.. settings.Errors(), .. base.Errors(model, options)];
 
-    private protected override IReadOnlyList<Completion> Sample(Batch prompts)
+    private protected override IReadOnlyList<Completion> Sample(Batch prompts, int generations)
     {
         var sampling = new Sampling(Policy.Model, Rollouts, 1);
         var own = sampling.Run(prompts, NewSeed());
-        var other = new MixtureSampling(Policy, Rollouts, settings.MixtureCoefficient).Run(own, sampling.Padding, NewSeed());
+        var other = new MixtureSampling(Policy, Rollouts, settings.MixtureCoefficient[Epoch]).Run(own, sampling.Padding, NewSeed());
         return [.. own.Zip(other).SelectMany(pair => new[] { pair.First, pair.Second })];
     }
 
@@ -40,7 +40,7 @@ public sealed class NashObjective(ITrainable policy, RolloutOptions rollouts, Na
         var wins = ownScores.sub(otherScores).sigmoid();
         var score = wins.sub(Constant(0.5)).mul(sums);
         var ratios = logProbabilities.detach().sub(reference);
-        var loss = ratios.mul(logProbabilities).sum(dim: 1).mul(Constant(settings.Beta)).sub(score).mean();
+        var loss = ratios.mul(logProbabilities).sum(dim: 1).mul(Constant(settings.Beta[Epoch])).sub(score).mean();
         using (no_grad())
         {
             var (kl, own) = (ratios.sum(dim: 1), sums.detach());
@@ -57,8 +57,8 @@ public sealed class NashObjective(ITrainable policy, RolloutOptions rollouts, Na
             var (ownEnds, otherEnds) = PairedBatch.Halves(Ends(batch));
             metrics.Add("val/model_contain_eos_token", ownEnds.mean(), count);
             metrics.Add("val/ref_contain_eos_token", otherEnds.mean(), count);
-            metrics.Add("beta", settings.Beta);
-            metrics.Add("mixture_coef", settings.MixtureCoefficient);
+            metrics.Add("beta", settings.Beta[Epoch]);
+            metrics.Add("mixture_coef", settings.MixtureCoefficient[Epoch]);
         }
         return loss.MoveToOuterDisposeScope();
     }

@@ -22,11 +22,12 @@ public sealed class OnlineDpoObjective(ITrainable policy, RolloutOptions rollout
     {
         ArgumentNullException.ThrowIfNull(metrics);
         using var scope = NewDisposeScope();
+        var beta = settings.Beta[Epoch];
         var completions = new Completions(batch);
         var (first, second) = ScoresOf(completions);
         var pairs = new PairedRatios(completions.Predict(Policy, Rollouts.Temperature).LogProbabilities, ReferenceOf(completions), first.ge(second));
-        var loss = PairLoss(settings.Loss, pairs.ChosenRatios.sub(pairs.RejectedRatios), settings.Beta).mean();
-        pairs.Report(metrics, settings.Beta);
+        var loss = PairLoss(settings.Loss, pairs.ChosenRatios.sub(pairs.RejectedRatios), beta).mean();
+        pairs.Report(metrics, beta);
         var count = (double)first.shape[0];
         metrics.Add("objective/scores", first.add(second, One).mean().div(Constant(2)), count);
         metrics.Add("objective/scores_margin", first.sub(second).abs().mean(), count);

@@ -37,13 +37,15 @@ public abstract class OnlineObjective : ReferencedObjective
 
     /// <inheritdoc/>
     protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options)
-        => [.. Rollouts.Errors(Generations, least), .. NeedsReference ? Policy.Errors(model) : Policy.ModelErrors(model)];
+        => [.. Rollouts.Errors(Generations, least), .. CallsTools || Rollouts.Tools.Count == 0 ? Array.Empty<string>() : [$"{nameof(Rollouts.Tools)} are for GRPO and RLOO only: leave them out."], .. NeedsReference ? Policy.Errors(model) : Policy.ModelErrors(model)];
 
     private protected virtual bool NeedsReference => true;
 
     private protected virtual bool NeedsOld => StepsPerBatch > 1;
 
     private protected virtual bool MasksTruncated => false;
+
+    private protected virtual bool CallsTools => false;
 
     private protected virtual bool PredictsPadding => false;
 
@@ -106,20 +108,26 @@ public abstract class OnlineObjective : ReferencedObjective
     }
 
     /// <summary>Generates completions, those of a prompt adjacent.</summary>
-    private protected virtual IReadOnlyList<Completion> Sample(Batch prompts) => new Sampling(Policy.Model, Rollouts, Generations).Run(prompts, NewSeed());
+    private protected virtual IReadOnlyList<Completion> Sample(Batch prompts, int generations) => new Sampling(Policy.Model, Rollouts, generations).Run(prompts, NewSeed());
 
     /// <summary>A seed from torch's generator, which the trainer seeds for each step.</summary>
     private protected static long NewSeed() => randint(long.MaxValue, [1], ScalarType.Int64).item<long>();
+
+    private IReadOnlyList<Completion> WithTools(IReadOnlyList<Completion> completions, Sampling sampling)
+        => Rollouts.Tools.Count == 0 ? completions
+            : new ToolRounds(Rollouts, Policy.Model.Spec.MaxPositions, sampling.EndTokens, (prompts, most) => sampling.Continue(prompts, most, NewSeed())).Run(completions, Cancellation);
 
     private List<T> Generate<T>(IReadOnlyList<Batch> prompts, int step, int miniBatches, bool training, TrainingMetrics metrics, Func<Batch, T> keep)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var padding = new Sampling(Policy.Model, Rollouts, Generations).Padding;
-        var completions = prompts.Select(Sample).ToList();
+        var generations = training ? Generations : Rollouts.EvaluationGenerations ?? Generations;
+        var sampling = new Sampling(Policy.Model, Rollouts, generations);
+        var padding = sampling.Padding;
+        var completions = prompts.Select(batch => WithTools(Sample(batch, generations), sampling)).ToList();
         var all = completions.SelectMany(each => each).ToList();
         var batches = completions.Select(each => Predicted(Sampling.ToBatch(each, padding, MasksTruncated, prompts[0].InputIds.device))).ToList();
-        var rewards = new RewardTable([.. Rollouts.Rewards.Select(reward => reward.Name)], [.. Rollouts.Rewards.Select(reward => reward.Weight)], RewardFunction.Call(Rollouts.Rewards, all, Cancellation), Generations);
+        var rewards = new RewardTable([.. Rollouts.Rewards.Select(reward => reward.Name)], [.. Rollouts.Rewards.Select(reward => reward.Weight)], RewardFunction.Call(Rollouts.Rewards, all, Cancellation), generations);
         var advantages = Advantages(rewards, DivergenceOf(batches), metrics);
         Report(all, rewards, training ? step + 1 : step, training, metrics);
         var tokens = batches.Sum(batch => new Completions(batch).Tokens);
@@ -199,7 +207,7 @@ public abstract class OnlineObjective : ReferencedObjective
 
     private void Report(List<Completion> completions, RewardTable rewards, int step, bool training, TrainingMetrics metrics)
     {
-        double[] lengths = [.. completions.Select(each => (double)each.Tokens.Count)], ended = [.. completions.Where(each => !each.IsTruncated).Select(each => (double)each.Tokens.Count).DefaultIfEmpty(0)];
+        double[] lengths = [.. completions.Select(each => (double)each.Written)], ended = [.. completions.Where(each => !each.IsTruncated).Select(each => (double)each.Written).DefaultIfEmpty(0)];
         metrics.Add("completions/mean_length", lengths.Average());
         metrics.Add("completions/min_length", lengths.Min());
         metrics.Add("completions/max_length", lengths.Max());
@@ -207,6 +215,12 @@ public abstract class OnlineObjective : ReferencedObjective
         metrics.Add("completions/mean_terminated_length", ended.Average());
         metrics.Add("completions/min_terminated_length", ended.Min());
         metrics.Add("completions/max_terminated_length", ended.Max());
+        if (Rollouts.Tools.Count > 0)
+        {
+            var calls = completions.Sum(each => each.ToolCalls.Count);
+            metrics.Add("tools/call_frequency", (double)calls / completions.Count);
+            metrics.Add("tools/failure_frequency", calls == 0 ? 0 : (double)completions.Sum(each => each.FailedToolCalls) / calls);
+        }
         var sums = rewards.Sums();
         if (training && Generations > 1 && sums.Chunk(Generations).All(group => group.All(sum => sum.Equals(group[0])))) OnlineLog.NoSignal(Rollouts.Logger, step);
         // Of an evaluation those of its first batch.

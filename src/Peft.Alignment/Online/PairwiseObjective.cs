@@ -22,7 +22,11 @@ public abstract class PairwiseObjective : OnlineObjective
 
     /// <inheritdoc/>
     protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options)
-        => [.. base.Errors(model, options), .. Generations == 2 ? Array.Empty<string>() : [$"Generations must be 2, since two completions of a prompt are compared, but was {Generations}."]];
+    {
+        foreach (var error in base.Errors(model, options)) yield return error;
+        if (Generations != 2) yield return $"Generations must be 2, since two completions of a prompt are compared, but was {Generations}.";
+        if (Rollouts.EvaluationGenerations is { } other and not 2) yield return $"EvaluationGenerations must be 2 or null, since two completions of a prompt are compared, but was {other}.";
+    }
 
     /// <inheritdoc/>
     protected internal override IReadOnlyList<Batch> Divide(Batch batch, int parts) => Policy.RowsAreIndependent ? PairedBatch.DivideRows(batch, parts) : [batch];
@@ -63,9 +67,9 @@ public abstract class PairwiseObjective : OnlineObjective
         => loss == DpoLoss.Ipo ? difference.sub(Constant(1 / (2 * beta))).square() : nn.functional.logsigmoid(difference.mul(Constant(beta))).neg();
 
     /// <summary>Reasons that options cannot be used.</summary>
-    internal static IEnumerable<string> Errors(double beta, DpoLoss loss, double? penalty)
+    internal static IEnumerable<string> Errors(PerEpoch beta, DpoLoss loss, double? penalty)
     {
-        if (!(beta > 0 && double.IsFinite(beta))) yield return $"Beta must be above 0, but was {beta}.";
+        if (!beta.All(value => value > 0 && double.IsFinite(value))) yield return $"Beta must be above 0, but was {beta}.";
         if (loss is not (DpoLoss.Sigmoid or DpoLoss.Ipo)) yield return $"Loss must be Sigmoid or Ipo, but was {loss}.";
         if (penalty is { } value && !double.IsFinite(value)) yield return $"MissingEosPenalty must be finite, but was {value}.";
     }

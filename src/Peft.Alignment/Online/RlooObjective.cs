@@ -29,6 +29,8 @@ public sealed class RlooObjective(ITrainable policy, RolloutOptions rollouts, Rl
 
     private protected override bool NeedsOld => true;
 
+    private protected override bool CallsTools => true;
+
     private protected override bool MasksTruncated => settings.MaskTruncated;
 
     private protected override double[] Advantages(RewardTable rewards, Divergence? divergence, TrainingMetrics metrics)

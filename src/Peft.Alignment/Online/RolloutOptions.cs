@@ -1,3 +1,4 @@
+using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -14,6 +15,9 @@ public sealed record RolloutOptions
 
     /// <summary>Number of completions of each prompt; by default 8 with GRPO, 2 with RLOO and 1 with PPO.</summary>
     public int? Generations { get; init; }
+
+    /// <summary>Number of completions of each prompt in an evaluation, 1 or more; as many as in training by default. Methods that compare two completions take no other number.</summary>
+    public int? EvaluationGenerations { get; init; }
 
     /// <summary>Maximum number of tokens of a completion. 512 by default.</summary>
     public int MaxCompletionLength { get; init; } = 512;
@@ -35,6 +39,15 @@ public sealed record RolloutOptions
 
     /// <summary>Tokens that end a completion; the model's end-of-sequence tokens if null.</summary>
     public IReadOnlyList<int>? EndTokenIds { get; init; }
+
+    /// <summary>
+    /// Functions that completions may call, with GRPO and RLOO; none by default. <see cref="Tokenizer"/> must have the model's chat template, which shows the format of calls and results, and the prompts must name the same tools:
+    /// <c>new PromptDatasetOptions { Template = new() { Tools = [tool] } }</c>. The results count in <see cref="MaxCompletionLength"/>, but the policy is not trained on them. A tool that throws gives its message as the result.
+    /// </summary>
+    public IReadOnlyList<AIFunction> Tools { get; init; } = [];
+
+    /// <summary>Maximum number of times that calls of a completion are answered, 1 or more; null, the default, for as often as fits its length.</summary>
+    public int? MaxToolRounds { get; init; }
 
     /// <summary>Number of mini-batches into which the completions of a step are divided, with one optimizer step each. 1 by default.</summary>
     public int MiniBatches { get; init; } = 1;
@@ -58,6 +71,8 @@ public sealed record RolloutOptions
         else if (Rewards.GroupBy(reward => reward.Name).FirstOrDefault(same => same.Count() > 1) is { } same) yield return $"Two reward functions have the name '{same.Key}': give each its own.";
         else if (Rewards.FirstOrDefault(reward => !double.IsFinite(reward.Weight)) is { } odd) yield return $"The weight of the reward function '{odd.Name}' must be finite, but was {odd.Weight}.";
         if (generations < leastGenerations) yield return $"Generations must be {leastGenerations} or more, so that completions of a prompt compare, but was {generations}.";
+        if (EvaluationGenerations < 1) yield return $"EvaluationGenerations must be 1 or more, but was {EvaluationGenerations}.";
+        foreach (var error in ToolRounds.Errors(this)) yield return error;
         if (MaxCompletionLength < 1) yield return $"MaxCompletionLength must be 1 or more, but was {MaxCompletionLength}.";
         if (!(Temperature > 0 && double.IsFinite(Temperature))) yield return $"Temperature must be above 0, but was {Temperature}.";
         if (TopK < 0) yield return $"TopK must be 0 or more, but was {TopK}.";

@@ -22,19 +22,22 @@ internal sealed class Sampling(CausalLM model, RolloutOptions options, int gener
     public IReadOnlyList<Completion> Run(Batch prompts, long seed)
     {
         var ids = PromptsOf(prompts);
-        var resolved = GenerationSettings.Resolve(settings, model.GenerationDefaults, model.Config, model.Spec.VocabularySize);
+        var ends = EndTokens;
         var generated = model.Generate(ids, settings with { Seed = seed });
         return [.. generated.Select((tokens, i) => new Completion
         {
             Row = i / generations,
             Prompt = ids[i / generations],
             Tokens = tokens,
-            IsTruncated = !resolved.EndTokenIds.Contains(tokens[^1]),
+            IsTruncated = !ends.Contains(tokens[^1]),
             PromptText = options.Tokenizer?.Decode(ids[i / generations], skipSpecialTokens: false),
             Text = options.Tokenizer?.Decode(tokens),
             Extra = prompts.Extra.Where(pair => pair.Value.dim() > 0 && pair.Value.shape[0] == ids.Length).ToDictionary(pair => pair.Key, pair => pair.Value[i / generations]),
         })];
     }
+
+    /// <summary>Continues prompts by at most some tokens, each once.</summary>
+    public IReadOnlyList<IReadOnlyList<int>> Continue(IReadOnlyList<IReadOnlyList<int>> prompts, int most, long seed) => model.Generate(prompts, settings with { NumReturnSequences = 1, MaxNewTokens = most, Seed = seed });
 
     private int[][] PromptsOf(Batch batch)
     {
@@ -77,15 +80,17 @@ internal sealed class Sampling(CausalLM model, RolloutOptions options, int gener
                 mask[row * width + before + i] = own[row * after + i] = counts;
             }
         }
-        return new()
-        {
-            InputIds = tensor(ids, [rows, width], device: device),
-            AttentionMask = tensor(mask, [rows, width], device: device),
-            Extra = new Dictionary<string, Tensor> { [Completions.MaskName] = tensor(own, [rows, after], device: device) },
-            Weight = rows,
-        };
+        var extra = new Dictionary<string, Tensor> { [Completions.MaskName] = tensor(own, [rows, after], device: device) };
+        if (completions.Any(each => each.IsResult is not null))
+            extra[Completions.ToolMaskName] = tensor(completions.SelectMany(each => Enumerable.Range(0, after).Select(i => each.IsResult?.ElementAtOrDefault(i) == true ? 0L : 1)).ToArray(), [rows, after], device: device);
+        return new() { InputIds = tensor(ids, [rows, width], device: device), AttentionMask = tensor(mask, [rows, width], device: device), Extra = extra, Weight = rows };
     }
 
     /// <summary>The token that pads batches.</summary>
-    public int Padding => GenerationSettings.Resolve(settings, model.GenerationDefaults, model.Config, model.Spec.VocabularySize).PadTokenId;
+    public int Padding => Resolved.PadTokenId;
+
+    /// <summary>Tokens that end completions.</summary>
+    public IReadOnlyList<int> EndTokens => Resolved.EndTokenIds;
+
+    private GenerationSettings Resolved => GenerationSettings.Resolve(settings, model.GenerationDefaults, model.Config, model.Spec.VocabularySize);
 }

@@ -18,7 +18,7 @@ public sealed class XpoObjective(ITrainable policy, RolloutOptions rollouts, Xpo
     /// <inheritdoc/>
     protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options) => [.. settings.Errors(), .. base.Errors(model, options)];
 
-    private protected override IReadOnlyList<Completion> Sample(Batch prompts)
+    private protected override IReadOnlyList<Completion> Sample(Batch prompts, int generations)
     {
         var own = new Sampling(Policy.Model, Rollouts, 1).Run(prompts, NewSeed());
         var other = Policy.ByReference(model => new Sampling(model, Rollouts, 1).Run(prompts, NewSeed()));
@@ -30,12 +30,13 @@ public sealed class XpoObjective(ITrainable policy, RolloutOptions rollouts, Xpo
     {
         ArgumentNullException.ThrowIfNull(metrics);
         using var scope = NewDisposeScope();
+        var beta = settings.Beta[Epoch];
         var completions = new Completions(batch);
         var (own, other) = ScoresOf(completions);
         var pairs = new PairedRatios(completions.Predict(Policy, Rollouts.Temperature).LogProbabilities, ReferenceOf(completions), own.ge(other));
-        var preference = PairLoss(settings.Loss, pairs.ChosenRatios.sub(pairs.RejectedRatios), settings.Beta);
-        var exploration = PairedBatch.Halves(pairs.Policy).Rejected.mul(Constant(settings.Alpha));
-        pairs.Report(metrics, settings.Beta);
+        var preference = PairLoss(settings.Loss, pairs.ChosenRatios.sub(pairs.RejectedRatios), beta);
+        var exploration = PairedBatch.Halves(pairs.Policy).Rejected.mul(Constant(settings.Alpha[Epoch]));
+        pairs.Report(metrics, beta);
         var count = (double)own.shape[0];
         metrics.Add("loss/dpo", preference.mean(), count);
         metrics.Add("loss/xpo", exploration.mean(), count);
@@ -48,7 +49,7 @@ public sealed class XpoObjective(ITrainable policy, RolloutOptions rollouts, Xpo
         var (ownEnds, otherEnds) = PairedBatch.Halves(Ends(batch));
         metrics.Add("val/model_contain_eos_token", ownEnds.mean(), count);
         metrics.Add("val/ref_contain_eos_token", otherEnds.mean(), count);
-        metrics.Add("alpha", settings.Alpha);
+        metrics.Add("alpha", settings.Alpha[Epoch]);
         return preference.add(exploration, One).mean().MoveToOuterDisposeScope();
     }
 }

@@ -18,7 +18,7 @@ internal static unsafe class DecodeProduct
     /// <param name="bias"><c>[outputs]</c>, or null.</param>
     /// <param name="inputs">Length of the input.</param>
     public static bool Supports(Tensor input, Tensor weight, Tensor? bias, long inputs)
-        => inputs % 8 == 0 && !is_grad_enabled() && input.numel() == inputs && input.size(-1) == inputs && weight.numel() <= Small
+        => TorchRuntime.Cpu.SmallProducts && inputs % 8 == 0 && !is_grad_enabled() && input.numel() == inputs && input.size(-1) == inputs && weight.numel() <= Small
            && TensorMemory.Supports(input, weight, bias ?? weight) && input.is_contiguous() && weight.is_contiguous() && bias?.is_contiguous() != false;
 
     /// <returns><c>[…, outputs]</c></returns>

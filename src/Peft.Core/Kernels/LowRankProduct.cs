@@ -33,7 +33,7 @@ internal sealed unsafe class LowRankProduct : NodeProduct
     /// <param name="b">B <c>[out, rank]</c></param>
     /// <param name="scale">s</param>
     public static LowRankProduct? Of(FrozenMatrix weight, Tensor? bias, Tensor a, Tensor b, double scale)
-        => weight.IsSupported && bias?.requires_grad != true && a.size(0) <= MaxRank && weight.Rows % SmallProduct.MinColumns == 0 && weight.Columns % SmallProduct.MinColumns == 0 && TensorMemory.Supports(bias ?? a, a, b)
+        => TorchRuntime.Cpu.LowRankProducts && weight.IsSupported && bias?.requires_grad != true && a.size(0) <= MaxRank && weight.Rows % SmallProduct.MinColumns == 0 && weight.Columns % SmallProduct.MinColumns == 0 && TensorMemory.Supports(bias ?? a, a, b)
             ? new(weight, bias, a, b, scale) : null;
 
     public override (Tensor Output, Tensor[] Kept) Multiply(Tensor x)

@@ -22,7 +22,7 @@ internal static unsafe class LowRankStep
     /// <param name="a">A <c>[rank, in]</c></param>
     /// <param name="b">B <c>[out, rank]</c></param>
     public static bool Supports(Tensor input, Tensor a, Tensor b)
-        => is_inference_mode_enabled() && Supports(a, b) && input.numel() is > 0 and var count && count <= MostRows * a.size(1) && input.size(-1) == a.size(1)
+        => TorchRuntime.Cpu.LowRankProducts && is_inference_mode_enabled() && Supports(a, b) && input.numel() is > 0 and var count && count <= MostRows * a.size(1) && input.size(-1) == a.size(1)
            && TensorMemory.Supports(input) && input.is_contiguous();
 
     /// <summary>True if the kernel supports such factors.</summary>

@@ -9,7 +9,7 @@ namespace Peft.Kernels;
 internal sealed class RmsNormKernel : GraphNode<RmsNormKernel>
 {
     /// <summary>True if the kernel supports such tensors.</summary>
-    public static bool Supports(Tensor input, Tensor weight) => TensorMemory.Supports(input, weight) && weight.numel() % 8 == 0;
+    public static bool Supports(Tensor input, Tensor weight) => TorchRuntime.Cpu.NormsAndGates && TensorMemory.Supports(input, weight) && weight.numel() % 8 == 0;
 
     public static Tensor Run(Tensor input, Tensor weight, double epsilon, double offset)
     {

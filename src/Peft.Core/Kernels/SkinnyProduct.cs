@@ -22,7 +22,7 @@ internal static unsafe class SkinnyProduct
     /// <param name="bias"><c>[outputs]</c>, or null.</param>
     /// <param name="inputs">Length of an input.</param>
     public static bool Supports(Tensor input, Tensor weight, Tensor? bias, long inputs)
-        => is_inference_mode_enabled() && inputs % 8 == 0 && input.numel() is var count && count >= inputs && count <= MostRows * inputs && input.size(-1) == inputs && weight.dim() == 2 && weight.size(1) == inputs
+        => TorchRuntime.Cpu.SkinnyProducts && is_inference_mode_enabled() && inputs % 8 == 0 && input.numel() is var count && count >= inputs && count <= MostRows * inputs && input.size(-1) == inputs && weight.dim() == 2 && weight.size(1) == inputs
            && TensorMemory.Supports(input, weight, bias ?? weight) && input.is_contiguous() && bias?.is_contiguous() != false && (weight.is_contiguous() || IsStoredByColumns(weight));
 
     private static bool IsStoredByColumns(Tensor weight) => weight.stride(0) == 1 && weight.stride(1) == weight.size(0);

@@ -11,7 +11,7 @@ internal sealed class SwigluKernel : GraphNode<SwigluKernel>
     private const int Chunk = 8192;   // elements per work item
 
     /// <summary>True if the kernel supports such tensors.</summary>
-    public static bool Supports(Tensor gate, Tensor up) => TensorMemory.Supports(gate, up) && gate.numel() % 8 == 0;
+    public static bool Supports(Tensor gate, Tensor up) => TorchRuntime.Cpu.NormsAndGates && TensorMemory.Supports(gate, up) && gate.numel() % 8 == 0;
 
     public static Tensor Run(Tensor gate, Tensor up)
     {

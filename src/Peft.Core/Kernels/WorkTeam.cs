@@ -18,11 +18,11 @@ internal static class WorkTeam
     /// <param name="threads">Maximum number of threads, the calling one included.</param>
     /// <param name="count">Number of parts.</param>
     /// <param name="part">Runs a part.</param>
-    /// <returns>False, without having run anything, if the workers have another job.</returns>
+    /// <returns>False, without having run anything, if the workers have another job, or are not to be used (<see cref="CpuOptions.WorkTeam"/>).</returns>
     /// <exception cref="AggregateException">A part failed.</exception>
     public static bool TryRun(int threads, int count, Action<int> part)
     {
-        if (Interlocked.Exchange(ref busy, 1) == 1) return false;
+        if (!TorchRuntime.Cpu.WorkTeam || Interlocked.Exchange(ref busy, 1) == 1) return false;
         var job = new Job(threads - 1, count, part);
         try
         {

@@ -48,7 +48,7 @@ public sealed class FlatAdamW : FlatOptimizer
         Scalar epsilon = Constant(smallest);
         foreach (var (buffer, mean, square, rest1) in moments)
         {
-            if (TensorMemory.Supports(buffer.Values))
+            if (TorchRuntime.Cpu.AdamW && TensorMemory.Supports(buffer.Values))
             {
                 foreach (var range in buffer.Ranges)
                 {

@@ -10,6 +10,14 @@ namespace Peft;
 public static class TorchRuntime
 {
     private static volatile bool isLoaded;
+    private static CpuOptions cpu = new();
+
+    /// <summary>The techniques in use on the CPU, in the whole process. Change them between runs: a run that has begun may keep what it decided at its beginning.</summary>
+    public static CpuOptions Cpu
+    {
+        get => cpu;
+        set => cpu = value ?? throw new ArgumentNullException(nameof(value));
+    }
 
     /// <summary>Loads the native libraries unless they are already loaded.</summary>
     /// <exception cref="NativeLibraryException">They are missing, or cannot run on this system.</exception>

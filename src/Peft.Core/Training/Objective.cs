@@ -55,6 +55,9 @@ public abstract class Objective
     /// <summary>Cancelled when the run or the evaluation should end. Long operations must observe it.</summary>
     protected internal CancellationToken Cancellation { get; internal set; }
 
+    /// <summary>Index of the current epoch, from 0: in an evaluation, that of the step before it.</summary>
+    protected internal int Epoch { get; internal set; }
+
     /// <summary>Called after each optimizer step.</summary>
     /// <param name="step">Number of completed steps, from 1.</param>
     protected internal virtual void AfterStep(int step) { }

@@ -60,7 +60,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
     {
         var device = trainer.Model.Trainables[0].Value.device;
         var bytes = parameters.Buffers.Sum(buffer => buffer.Gradients.numel() * buffer.Gradients.ElementSize);
-        if (device.type != DeviceType.CPU || bytes > MaxGradientBytes) return 1;
+        if (!TorchRuntime.Cpu.ParallelParts || device.type != DeviceType.CPU || bytes > MaxGradientBytes) return 1;
         return trainer.Options.ParallelParts ?? get_num_threads();
     }
 

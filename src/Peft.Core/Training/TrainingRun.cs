@@ -150,7 +150,7 @@ internal sealed class TrainingRun : IDisposable
         if (options.Restarts is { } restart && restart.IsDue(state.Step, totalSteps)) Restart(restart);
         var elapsed = trainer.Time.GetElapsedTime(start);
         // The heap keeps what a step has freed, in pieces that the next step does not fill. Returning it takes some hundredths of a second.
-        if (elapsed > LongStep) MemoryMeter.Trim();
+        if (elapsed > LongStep && TorchRuntime.Cpu.MemoryReturn) MemoryMeter.Trim();
         stepTime += elapsed;
         tokens += outcome.Tokens;
         return new(state.Step, totalSteps, (double)state.Step / stepsPerEpoch, outcome.Loss, outcome.GradientNorm, factor * optimizer.LearningRate,

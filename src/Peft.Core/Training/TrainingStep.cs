@@ -37,6 +37,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
     public Outcome? Run(int step, int epoch, IReadOnlyList<int[]> rows, double scheduleFactor, CancellationToken cancellationToken)
     {
         optimizer.BeginStep();
+        trainer.Goal.Epoch = epoch;
         var seed = (long)SplitMix64.Mix(options.Seed, step);
         manual_seed(seed);
         using var scope = NewDisposeScope();

@@ -100,7 +100,7 @@ internal sealed class ParallelDecoding : IDisposable
     }
 
     private static int Count(LanguageModel model, int prompts)
-        => model is CausalLM && model.Device.type == DeviceType.CPU && model.RowsDependOnThemselves && model.parameters().Sum(each => each.numel() * each.element_size()) <= SmallModel
+        => TorchRuntime.Cpu.ParallelParts && model is CausalLM && model.Device.type == DeviceType.CPU && model.RowsDependOnThemselves && model.parameters().Sum(each => each.numel() * each.element_size()) <= SmallModel
             ? Math.Clamp(get_num_threads(), 1, prompts) : 1;
 
     public void Dispose()

@@ -41,14 +41,14 @@ internal sealed class PackedRows : IDisposable
     /// <param name="labels">Labels <c>[batch, sequence]</c>.</param>
     public static PackedRows? Of(CausalLM model, ModelInput input, Tensor labels)
     {
-        if (labels.dim() != 2 || input is not { InputIds: { } ids, PackedLengths: null, Cache: null, Prefix: null } || !Fits(ids, labels) || (input.AttentionMask is { } mask && !Fits(mask, labels))) return null;
+        if (!TorchRuntime.Cpu.UnpaddedBatches || labels.dim() != 2 || input is not { InputIds: { } ids, PackedLengths: null, Cache: null, Prefix: null } || !Fits(ids, labels) || (input.AttentionMask is { } mask && !Fits(mask, labels))) return null;
         var peft = PeftModel.Of(model);
         if (model.Prompts is not null || !model.RowsMayBePacked || model.Spec.Positions == PositionRule.TokensButPadding) return null;
         using var scope = NewDisposeScope();
         var layout = new Layout(Values(ids.to_type(ScalarType.Int64)), input.AttentionMask is null ? null : Values(input.AttentionMask.ne(Constant(0)).to_type(ScalarType.Int64)),
             Values(labels.to_type(ScalarType.Int64)), (int)labels.shape[1], model.Spec.Positions == PositionRule.All);
         // Layers that mix positions would treat a prompt and a completion as two sequences.
-        var shares = input is { PositionIds: null, TokenTypeIds: null } && peft?.ActsOnPositions != false;
+        var shares = TorchRuntime.Cpu.SharedPrompts && input is { PositionIds: null, TokenTypeIds: null } && peft?.ActsOnPositions != false;
         return layout.Fill(shares) && layout.Kept.Count < labels.numel() ? new(input, labels, layout) : null;
     }
 

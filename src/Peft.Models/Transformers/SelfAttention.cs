@@ -206,7 +206,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     }
 
     private bool Fuses(ForwardContext context)
-        => context is { Prefix: null, PrefixGates: null, Bias: null, InAttention.Count: 0 } && !attention.IsCapped && !(training && dropout >= 1)
+        => TorchRuntime.Cpu.Attention && context is { Prefix: null, PrefixGates: null, Bias: null, InAttention.Count: 0 } && !attention.IsCapped && !(training && dropout >= 1)
            && (context.Cache is not null || context.KeyMask is null || (context.PackedLengths is null && !((context.Causal ? kernel : bidirectional).Window < context.Length) && context.RealLengths is not null));
 
     private Tensor Mix(Tensor q, Tensor k, Tensor v, Tensor? gate, ForwardContext context)

@@ -79,7 +79,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     /// <summary>The input plus the attention, in training by nodes of the autograd graph that keep few tensors; null if they do not apply.</summary>
     internal Tensor? AddAttentionByNodes(Tensor input, ForwardContext context)
     {
-        if (!is_grad_enabled() || IsHooked || attentionOutputNorm is not null) return null;
+        if (!is_grad_enabled() || !TorchRuntime.Cpu.LayerNodes || IsHooked || attentionOutputNorm is not null) return null;
         using var scope = NewDisposeScope();
         var drops = training && attentionDropout > 0;
         return attentionNorm.ForTraining(input) is { } normalized && attention.ForTraining(normalized, drops ? null : input, context) is { } attended ? Dropped(attended, drops ? input : null, attentionDropout) : null;
@@ -88,7 +88,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     /// <summary>A residual plus the feed-forward network, likewise.</summary>
     internal Tensor? AddFeedForwardByNodes(Tensor input, Tensor residual)
     {
-        if (!is_grad_enabled() || IsHooked || feedForwardOutputNorm is not null) return null;
+        if (!is_grad_enabled() || !TorchRuntime.Cpu.LayerNodes || IsHooked || feedForwardOutputNorm is not null) return null;
         using var scope = NewDisposeScope();
         var drops = training && dropout > 0;
         return feedForwardNorm.ForTraining(input) is { } normalized && feedForward.ForTraining(normalized, drops ? null : residual) is { } fed ? Dropped(fed, drops ? residual : null, dropout) : null;
@@ -99,7 +99,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
         => (residual is null ? change : residual.add(nn.functional.dropout(change, probability), One)).MoveToOuterDisposeScope();
 
     /// <summary>The layer's output in a decode step by the kernels; null if they do not apply.</summary>
-    internal Tensor? Step(Tensor input, ForwardContext context) => !training && context.IsDecodeStep && !IsHooked ? decode?.Run(input, context) : null;
+    internal Tensor? Step(Tensor input, ForwardContext context) => !training && context.IsDecodeStep && TorchRuntime.Cpu.DecodeSteps && !IsHooked ? decode?.Run(input, context) : null;
 
     // A hook runs when its module is called, so that kernels must not replace the call.
     private bool IsHooked

@@ -34,6 +34,7 @@ internal sealed class UnpaddedInput : IDisposable
     public static UnpaddedInput? Of(PretrainedModel model, ModelInput input, Tensor? read)
     {
         if (input is not { InputIds: { } ids, AttentionMask: { } mask, PackedLengths: null, Cache: null, Prefix: null, PrefixGates: null, InAttention.Count: 0 } || !mask.shape.SequenceEqual(ids.shape)) return null;
+        if (!TorchRuntime.Cpu.UnpaddedBatches) return null;
         // On other devices the attention of packed sequences runs one sequence at a time.
         if (ids.device_type != DeviceType.CPU || model.Spec.Kind == TransformerKind.EncoderDecoder || model.Prompts is not null || !model.RowsMayBePacked) return null;
         // Observers select positions by the mask of the batch.

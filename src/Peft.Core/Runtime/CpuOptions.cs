@@ -1,0 +1,48 @@
+namespace Peft;
+
+/// <summary>
+/// The techniques that the library uses on the CPU in place of torch's operations. All are on by default. Each changes results by rounding at most, so that a benchmark can show what it brings:
+/// <c>TorchRuntime.Cpu = new() { SkinnyProducts = false };</c>
+/// </summary>
+/// <remarks>A technique applies where its documentation says, in float32 unless noted.</remarks>
+public sealed record CpuOptions
+{
+    /// <summary>Products of up to 32 rows, as in decode steps, without packing the matrix. Without gradients.</summary>
+    public bool SkinnyProducts { get; init; } = true;
+
+    /// <summary>Products with small matrices that stay in the processor's caches: of one row without gradients, and in training those of a weight with its low-rank update.</summary>
+    public bool SmallProducts { get; init; } = true;
+
+    /// <summary>Low-rank updates of large matrices, added to the product with the frozen weight as one autograd node, and without gradients to a few rows in one call.</summary>
+    public bool LowRankProducts { get; init; } = true;
+
+    /// <summary>Attention with rotary embedding in one kernel: of whole sequences, packed or padded, forward and backward, and of one new position over the KV cache. <see cref="LayerNodes"/> requires it.</summary>
+    public bool Attention { get; init; } = true;
+
+    /// <summary>RMSNorm and SwiGLU in one pass over the memory. <see cref="LayerNodes"/> of models with RMSNorm require it.</summary>
+    public bool NormsAndGates { get; init; } = true;
+
+    /// <summary>In training, the parts of a layer as autograd nodes that compute the outputs of norms and gates again instead of keeping them.</summary>
+    public bool LayerNodes { get; init; } = true;
+
+    /// <summary>A layer's decode step as five jobs, also with quantized weights.</summary>
+    public bool DecodeSteps { get; init; } = true;
+
+    /// <summary>Threads that share the jobs of a decode step and look for the next one for 100 µs before they sleep.</summary>
+    public bool WorkTeam { get; init; } = true;
+
+    /// <summary>Parts of a batch on a thread each: in training, and in the generation with small models. Of any dtype.</summary>
+    public bool ParallelParts { get; init; } = true;
+
+    /// <summary>Only the tokens of padded batches are computed: in classifiers, embeddings and the losses of causal models. Of any dtype.</summary>
+    public bool UnpaddedBatches { get; init; } = true;
+
+    /// <summary>Prompts that several rows of a batch have in common, as the pairs of DPO, are computed once. Requires <see cref="UnpaddedBatches"/>.</summary>
+    public bool SharedPrompts { get; init; } = true;
+
+    /// <summary>AdamW of all parameters in one pass over the memory.</summary>
+    public bool AdamW { get; init; } = true;
+
+    /// <summary>Freed memory is returned to the system after each training step of a second or more.</summary>
+    public bool MemoryReturn { get; init; } = true;
+}
