@@ -76,6 +76,17 @@ public sealed class LayoutTests : DatasetTest
         Should.Throw<DatasetException>(() => Dataset.Load(Folder, new() { Configuration = "other" })).Message.ShouldContain("one of main, socratic");
     }
 
+    [Fact]
+    public void Splits_whose_names_mean_the_same_are_told_apart_by_their_names()
+    {
+        foreach (var name in new[] { "dev", "validation" }) Folder.Write($"{name}.jsonl", $"{{\"text\": \"{name}\"}}\n");
+        Folder.Write("README.md", "---\nconfigs:\n- config_name: default\n  data_files:\n  - {split: dev, path: dev.jsonl}\n  - {split: validation, path: validation.jsonl}\n  - {split: test, path: gone.jsonl}\n---\n");
+        Dataset.Splits(Folder).ShouldBe(["dev", "validation", "test"]);
+        foreach (var name in new[] { "dev", "validation" }) Texts(Dataset.Load(Folder, new() { Split = name })).ShouldBe([name]);
+        Texts(Dataset.Load(Folder, new() { Split = "val" })).ShouldBe(["dev"]);
+        Should.Throw<DatasetException>(() => Dataset.Load(Folder, new() { Split = "test" })).Message.ShouldContain("matches 'gone.jsonl'");
+    }
+
     [Theory]
     [InlineData("configs: [1]")]
     [InlineData("configs:\n- data_files:\n  - split: train\n")]
