@@ -88,9 +88,21 @@ public sealed class InspectionTests(TrainedAdapters trained) : IClassFixture<Tra
         File.Exists(folder[$"out/{file}"]).ShouldBeTrue();
     }
 
+    [Theory]
+    [InlineData("merged", "model.safetensors")]
+    [InlineData("gguf", "model.gguf")]
+    [InlineData("onnx", "model.onnx")]
+    [InlineData("genai", "genai_config.json")]
+    public async Task A_model_without_an_adapter_is_exported_too(string format, string file)
+    {
+        await Tool.JsonAsync("export", "-m", Tool.Model, "--format", format, "-o", folder["out"]);
+        File.Exists(folder[$"out/{file}"]).ShouldBeTrue();
+    }
+
     [Fact]
     public async Task Export_says_what_a_target_cannot_take()
     {
+        (await Tool.RunAsync("export", "-m", Tool.Model, "--format", "lora", "-o", folder["out"])).Error.ShouldContain("name an adapter by --adapter");
         ((bool)(await Tool.JsonAsync("export", "-a", trained.First, "--format", "vllm", "--check"))["ok"]!).ShouldBeTrue();
         var check = await Tool.RunAsync("export", "-a", trained.First, "--format", "vllm", "--max-rank", "2", "--check", "--json");
         check.Code.ShouldBe(1);
@@ -128,6 +140,16 @@ public sealed class InspectionTests(TrainedAdapters trained) : IClassFixture<Tra
         var text = (await Tool.RunAsync("info", trained.First, "--drift")).Output;
         text.ShouldContain("model.layers.0.self_attn.q_proj");
         ((int)(await Tool.JsonAsync("info", Tool.Model))["layers"]!).ShouldBe(5);
+        foreach (var (fields, parameters) in new[]
+        {
+            ("\"model_type\": \"bert\", \"architectures\": [\"BertForMaskedLM\"]", 7540L), ("\"model_type\": \"bert\", \"architectures\": [\"BertForTokenClassification\"], \"num_labels\": 3", 7187L),
+            ("\"model_type\": \"t5\", \"d_model\": 16, \"d_kv\": 8, \"d_ff\": 32, \"num_heads\": 2, \"num_layers\": 2", 12160L),
+        })
+        {
+            folder.Write("config.json", $"{{{fields}, \"vocab_size\": 100, \"hidden_size\": 16, \"num_hidden_layers\": 2, \"num_attention_heads\": 2, \"intermediate_size\": 32, \"max_position_embeddings\": 64}}");
+            var model = await Tool.JsonAsync("info", folder.Path);
+            ((int)model["layers"]!, (long)model["parameters"]!).ShouldBe((2, parameters), fields);
+        }
     }
 
     [Fact]

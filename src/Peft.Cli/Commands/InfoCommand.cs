@@ -70,7 +70,7 @@ internal static class InfoCommand
     private static void Model(ToolContext context, string folder)
     {
         var config = ModelConfig.FromFolder(folder);
-        using var model = CausalLM.FromConfig(config, options: new() { Device = new torch.Device(DeviceType.META) });
+        using var model = Empty(config, new() { Device = new torch.Device(DeviceType.META) });
         var spec = model.Spec;
         var parameters = model.parameters().Distinct().Sum(parameter => parameter.numel());
         context.Result(new { Folder = folder, config.ModelType, Parameters = parameters, Layers = spec.LayerCount, spec.HiddenSize, spec.IntermediateSize, Heads = spec.HeadCount, KeyValueHeads = spec.KeyValueHeadCount, spec.VocabularySize },
@@ -78,4 +78,18 @@ internal static class InfoCommand
                 ("heads", spec.HeadCount == spec.KeyValueHeadCount ? spec.HeadCount : $"{spec.HeadCount} ({spec.KeyValueHeadCount} of keys and values)"), ("vocabulary", Show.Count(spec.VocabularySize)),
                 ("memory in float32", Show.Bytes(parameters * 4.0)), ("memory in bfloat16", Show.Bytes(parameters * 2.0))));
     }
+
+    // With the head that the weights are for, by the name of the model's class in transformers.
+    private static PretrainedModel Empty(ModelConfig config, LoadOptions options) => ((string?)config["architectures"]?.AsArray().FirstOrDefault() ?? "") switch
+    {
+        var name when name.EndsWith("ForSequenceClassification", StringComparison.Ordinal) => SequenceClassifier.FromConfig(config, options: options),
+        var name when name.EndsWith("ForTokenClassification", StringComparison.Ordinal) => TokenClassifier.FromConfig(config, options: options),
+        var name when name.EndsWith("ForQuestionAnswering", StringComparison.Ordinal) => QuestionAnswerer.FromConfig(config, options: options),
+        _ => new ModelRegistry().Describe(config).Kind switch
+        {
+            TransformerKind.Decoder => CausalLM.FromConfig(config, options: options),
+            TransformerKind.Encoder => MaskedLM.FromConfig(config, options: options),
+            _ => Seq2SeqLM.FromConfig(config, options: options),
+        },
+    };
 }
