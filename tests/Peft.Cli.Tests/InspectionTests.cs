@@ -32,6 +32,9 @@ public sealed class InspectionTests(TrainedAdapters trained) : IClassFixture<Tra
         (await Tool.JsonAsync("generate", "Once upon a time", "-a", trained.First, "-n", "8", "--seed", "7")).ToJsonString().ShouldBe(seeded.ToJsonString());
         var beams = await Tool.JsonAsync("generate", "Once upon a time", "-m", Tool.Model, "-n", "8", "--generation", "NumBeams=2");
         ((string)beams[0]!["text"]!).ShouldNotBeEmpty();
+        var wrong = await Tool.RunAsync("generate", "Hi", "-m", Tool.Model, "--top-p", "2");
+        (wrong.Code, wrong.Output).ShouldBe((1, ""));
+        wrong.Error.ShouldContain("TopP must be above 0 and at most 1");
     }
 
     [Fact]
@@ -56,7 +59,7 @@ public sealed class InspectionTests(TrainedAdapters trained) : IClassFixture<Tra
     {
         var run = await Tool.InteractAsync("Hello\n", null, "chat", "-m", Tool.Model);
         run.Code.ShouldBe(1);
-        run.Error.ShouldContain("template");
+        run.Error.ShouldContain("--chat-template");
     }
 
     [Fact]
@@ -97,6 +100,7 @@ public sealed class InspectionTests(TrainedAdapters trained) : IClassFixture<Tra
     {
         await Tool.JsonAsync("export", "-m", Tool.Model, "--format", format, "-o", folder["out"]);
         File.Exists(folder[$"out/{file}"]).ShouldBeTrue();
+        if (format == "gguf") ((int)(await Tool.JsonAsync("info", folder["out/model.gguf"]))["layers"]!).ShouldBe(5);
     }
 
     [Fact]
@@ -203,6 +207,9 @@ public sealed class InspectionTests(TrainedAdapters trained) : IClassFixture<Tra
     public async Task Training_goes_on_from_an_adapter()
     {
         var result = await Tool.JsonAsync("train", "-m", Tool.Model, "-d", Tool.Text, "-a", trained.First, "--max-steps", "1", "--batch-size", "2", "--block-size", "64", "--lr", "1e-9", "-o", folder["out"]);
+        var contradiction = await Tool.RunAsync("train", "-m", Tool.Model, "-d", Tool.Text, "-a", trained.First, "--rank", "3", "-o", folder["none"]);
+        contradiction.Code.ShouldBe(1);
+        contradiction.Error.ShouldContain("--rank is for a new adapter");
         ((int)result["steps"]!).ShouldBe(1);
         (await Tool.JsonAsync("diff", trained.First, folder["out"]))["tensors"]!.AsArray().ShouldAllBe(tensor => (double)tensor!["relative"]! < 1e-4);
     }

@@ -73,7 +73,7 @@ public sealed class LayoutTests : DatasetTest
         Texts(Dataset.Load(Folder, new() { Configuration = "main", Split = "test" })).ShouldBe(["main/test.jsonl"]);
         Texts(Dataset.Load(Folder, new() { Configuration = "socratic" })).ShouldBe(["socratic/x-1.jsonl", "socratic/x-2.jsonl"]);
         Should.Throw<DatasetException>(() => Dataset.Load(Folder)).Message.ShouldContain("several configurations");
-        Should.Throw<DatasetException>(() => Dataset.Load(Folder, new() { Configuration = "other" })).Message.ShouldContain("one of main, socratic");
+        Should.Throw<DatasetException>(() => Dataset.Load(Folder, new() { Configuration = "other" })).Message.ShouldContain("one of main, socratic (");
     }
 
     [Fact]

@@ -52,7 +52,8 @@ internal sealed class DataFlags
 
     private DataSource Open(ToolContext context, string path, string name)
     {
-        if (Path.GetExtension(path).Equals(".txt", StringComparison.OrdinalIgnoreCase)) return new(path, null);
+        if (Path.GetExtension(path).Equals(".txt", StringComparison.OrdinalIgnoreCase))
+            return context.Get(columns) is { Length: > 0 } ? throw new ToolException($"--columns renames columns, but {path} is a text, whose lines have the one column text: leave it out.") : new(path, null);
         var rows = Dataset.Load(path, new() { Split = name, Configuration = context.Get(subset) });
         var renamed = Settings.Split(context.Get(columns), "--columns").ToDictionary();
         return new(path, renamed.Count > 0 ? rows.RenameColumns(renamed) : rows);

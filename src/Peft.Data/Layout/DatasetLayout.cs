@@ -50,7 +50,7 @@ internal sealed class DatasetLayout(string source, IEnumerable<string> names, Da
             ? all.FirstOrDefault(each => each.IsDefault) ?? all.FirstOrDefault(each => each.Name == "default") ?? (all.Count == 1 ? all[0] : null)
             : all.FirstOrDefault(each => each.Name == configuration);
         if (chosen is null)
-            throw new DatasetException($"{source} has {(configuration is null ? "several configurations" : $"no configuration \"{configuration}\"")}: set {nameof(DatasetOptions)}.{nameof(DatasetOptions.Configuration)} to one of {string.Join(", ", all.Select(each => each.Name))}.");
+            throw new DatasetException($"{source} has {(configuration is null ? "several configurations" : $"no configuration \"{configuration}\"")}: choose one of {string.Join(", ", all.Select(each => each.Name))} ({nameof(DatasetOptions)}.{nameof(DatasetOptions.Configuration)}).");
         return chosen.Files.ToDictionary(each => each.Key, each => (Func<IReadOnlyList<string>>)(() => Matching(each.Value)));
     }
 
