@@ -1,4 +1,5 @@
 using System.CommandLine.Help;
+using System.CommandLine.Invocation;
 using System.Runtime.InteropServices;
 
 namespace Peft.Cli;
@@ -44,7 +45,13 @@ internal sealed class PeftTool(TextReader input, TextWriter output, TextWriter e
             await error.WriteLineAsync("peft: " + refused.Message).ConfigureAwait(false);
             return ExitCode.Refused;
         }
-        return await root.Parse(args).InvokeAsync(new() { Output = output, Error = error, ProcessTerminationTimeout = null }, interrupt.Token).ConfigureAwait(false);
+        var parsed = root.Parse(args);
+        // All the options of a command would push the error out of sight.
+        var wrong = args.Length > 0 ? parsed.Action as ParseErrorAction : null;
+        if (wrong is not null) wrong.ShowHelp = false;
+        var code = await parsed.InvokeAsync(new() { Output = output, Error = error, ProcessTerminationTimeout = null }, interrupt.Token).ConfigureAwait(false);
+        if (wrong is not null) await error.WriteLineAsync($"peft {(parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ")}--help lists what it takes.").ConfigureAwait(false);
+        return code;
     }
 
     /// <summary>The commands.</summary>
@@ -93,7 +100,11 @@ internal sealed class PeftTool(TextReader input, TextWriter output, TextWriter e
         var command = new Command(name, description);
         foreach (var symbol in symbols)
             if (symbol is Argument argument) command.Add(argument);
-            else if (symbol is Option option) command.Add(option);
+            else if (symbol is Option option)
+            {
+                option.ExplainNumbers();
+                command.Add(option);
+            }
         command.SetAction((parse, cancel) => GuardAsync(new(parse, input, output, error, cancel), run));
         return command;
     }

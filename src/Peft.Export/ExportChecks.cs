@@ -23,8 +23,8 @@ public static class ExportChecks
     {
         ArgumentNullException.ThrowIfNull(peft);
         var found = ExportedAdapter.Find(peft, adapter);
-        if (target == ExportTarget.HuggingFace)
-            return OwnMethods.Contains(found.Options.PeftType) ? [$"Hugging Face PEFT has no method {found.Options.PeftType}. Merge the adapter (MergeAndUnload), and save the model (SavePretrained)."] : [];
+        if (target == ExportTarget.HuggingFace) return [.. Missing(found.Options)];
+        if (target == ExportTarget.Merged) return [.. Merged(found)];
         if (peft.Module is not PretrainedModel model) return [$"the architecture of a {peft.Module.GetType().Name} is unknown: only pretrained models are exported."];
         return [.. target switch
         {
@@ -35,6 +35,12 @@ public static class ExportChecks
             ExportTarget.Onnx => [.. Merged(found), .. OnnxModels.Problems(model, OnnxValues.Dtype(options))],
             _ => throw new ArgumentOutOfRangeException(nameof(target), target, "There is no such target."),
         }];
+    }
+
+    private static IEnumerable<string> Missing(AdapterOptions options)
+    {
+        if (OwnMethods.Contains(options.PeftType)) yield return $"Hugging Face PEFT has no method {options.PeftType}. Merge the adapter (MergeAndUnload), and save the model (SavePretrained).";
+        if (options is PrefixTuningOptions { UseGating: true }) yield return "Hugging Face PEFT's prefix tuning has no gates (use_gating), and would use the prefix in full. Train it without UseGating.";
     }
 
     private static IEnumerable<string> Merged(Adapter adapter)

@@ -20,4 +20,7 @@ public enum ExportTarget
 
     /// <summary>An ONNX graph of the model with the adapter merged (<c>model.SaveOnnx</c>, <c>model.SaveOnnxGenAI</c>).</summary>
     Onnx,
+
+    /// <summary>A checkpoint of the model with the adapter merged (<c>model.SavePretrained</c>).</summary>
+    Merged,
 }

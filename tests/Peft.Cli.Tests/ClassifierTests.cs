@@ -76,6 +76,21 @@ public sealed class ClassifierTests : IDisposable
         answer["words"]!.AsArray().Select(word => (string)word!["label"]!).ShouldBe(["B-person", "O", "O", "B-city", "O"]);
         var shown = (await Tool.RunAsync("predict", "-a", folder["tags"], "Lily lives in Oslo.")).Output;
         shown.ShouldMatch("person .*Lily .*\n.*city .*Oslo");
+        // Rows of words, and of texts.
+        (await Tool.JsonAsync("predict", "-a", folder["tags"], "-d", folder.Write("words.jsonl", """{"tokens": ["Lily", "lives", "in", "Oslo", "."]}""")))[0]!["words"]!.AsArray().Select(word => (string)word!["label"]!).ShouldBe(["B-person", "O", "O", "B-city", "O"]);
+        (await Tool.JsonAsync("predict", "-a", folder["tags"], "-d", folder.Write("texts.txt", "Lily lives in Oslo.\n\nTom lives in Bern.\n"))).AsArray().Select(row => (string)row!["text"]!).ShouldBe(["Lily lives in Oslo.", "Tom lives in Bern."]);
+        (await Tool.RunAsync("predict", "-a", folder["tags"], "Lily lives in Oslo.", "--pair", "x")).Error.ShouldContain("not of pairs");
+        // A tagger is exported as a graph; formats for models that continue texts refuse it, and write nothing.
+        (await Tool.JsonAsync("export", "-a", folder["tags"], "--format", "onnx", "-o", folder["graph"]))["files"]!.AsArray().Select(file => (string)file!["name"]!).ShouldBe(["adapter.onnx_adapter", "model.onnx"]);
+        foreach (var format in new[] { "gguf", "gguf_lora", "genai" })
+        {
+            var refused = await Tool.RunAsync("export", "-a", folder["tags"], "--format", format, "-o", folder["none"]);
+            refused.Code.ShouldBe(1);
+            refused.Error.ShouldContain("CausalLM");
+            Directory.Exists(folder["none"]).ShouldBeFalse();
+        }
+        await Tool.JsonAsync("combine", $"{folder["tags"]}:0.5", $"{folder["tags"]}:0.5", "-o", folder["combined"]);
+        (await Tool.JsonAsync("predict", "-a", folder["combined"], "Lily lives in Oslo."))[0]!["words"]!.AsArray().Count.ShouldBe(5);
     }
 
     [Fact]
@@ -96,6 +111,24 @@ public sealed class ClassifierTests : IDisposable
         var pairs = folder.Write("pairs.csv", "premise,hypothesis,label\nIt rains.,It is wet.,yes\nIt rains.,It is dry.,no\n");
         var read = await Tool.RunAsync(Train("sequence-classification", pairs, "pairs", "--max-steps", "1", "--columns", "premise=text", "--columns", "hypothesis=pair", "--verbose"));
         read.Code.ShouldBe(0, read.Error);
+        // Each row is answered as its texts are; the second text is part of the input.
+        string[] renamed = ["--columns", "premise=text", "--columns", "hypothesis=pair"];
+        var rows = (await Tool.JsonAsync(["predict", "-a", folder["pairs"], "-d", pairs, .. renamed])).AsArray();
+        rows.Select(row => ((string)row!["text"]!, (string)row["pair"]!)).ShouldBe([("It rains.", "It is wet."), ("It rains.", "It is dry.")]);
+        var given = (await Tool.JsonAsync("predict", "-a", folder["pairs"], "It rains.", "It rains.", "--pair", "It is wet.", "--pair", "It is dry.")).AsArray();
+        given.ToJsonString().ShouldBe(rows.ToJsonString());
+        var single = (await Tool.JsonAsync("predict", "-a", folder["pairs"], "It rains."))[0]!;
+        single["pair"].ShouldBeNull();
+        Scores(single).ShouldNotBe(Scores(rows[0]!));
+        (await Tool.RunAsync(["predict", "-a", folder["pairs"], "-d", pairs, .. renamed])).Output.ShouldMatch("label .*text .*pair");
+        (await Tool.RunAsync("predict", "-a", folder["pairs"], "It rains.", "It snows.", "--pair", "It is wet.")).Error.ShouldContain("There are 2 texts, but 1 second texts");
+        (await Tool.RunAsync("predict", "-a", folder["pairs"], "It rains.", "-d", pairs)).Error.ShouldContain("leave out one of them");
+        (await Tool.RunAsync("predict", "-a", folder["pairs"], "-d", pairs)).Error.ShouldContain("has the columns premise, hypothesis, label, but this command reads text");
+        (await Tool.RunAsync("predict", "-a", folder["pairs"], "-d", folder.Write("none.jsonl", ""))).Error.ShouldContain("none.jsonl has no rows.");
+        (await Tool.RunAsync("predict", "-a", folder["pairs"], "-d", folder.Write("numbers.jsonl", """{"text": 3}"""))).Error.ShouldContain("line 1: \"text\" must be a text.");
+
+        static string Scores(JsonNode row) => row["scores"]!.ToJsonString();
+
         // The second text is part of the input.
         var alone = folder.Write("alone.csv", "text,label\nIt rains.,yes\nIt rains.,no\n");
         ((double)(await Tool.JsonAsync("eval", "-a", folder["pairs"], "-d", alone))["loss"]!).ShouldNotBe((double)(await Tool.JsonAsync("eval", "-a", folder["pairs"], "-d", pairs, "--columns", "premise=text", "--columns", "hypothesis=pair"))["loss"]!);

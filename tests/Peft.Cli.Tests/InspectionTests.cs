@@ -32,6 +32,9 @@ public sealed class InspectionTests(TrainedAdapters trained) : IClassFixture<Tra
         (await Tool.JsonAsync("generate", "Once upon a time", "-a", trained.First, "-n", "8", "--seed", "7")).ToJsonString().ShouldBe(seeded.ToJsonString());
         var beams = await Tool.JsonAsync("generate", "Once upon a time", "-m", Tool.Model, "-n", "8", "--generation", "NumBeams=2");
         ((string)beams[0]!["text"]!).ShouldNotBeEmpty();
+        var wrong = await Tool.RunAsync("generate", "Hi", "-m", Tool.Model, "--top-p", "2");
+        (wrong.Code, wrong.Output).ShouldBe((1, ""));
+        wrong.Error.ShouldContain("TopP must be above 0 and at most 1");
     }
 
     [Fact]
@@ -56,7 +59,7 @@ public sealed class InspectionTests(TrainedAdapters trained) : IClassFixture<Tra
     {
         var run = await Tool.InteractAsync("Hello\n", null, "chat", "-m", Tool.Model);
         run.Code.ShouldBe(1);
-        run.Error.ShouldContain("template");
+        run.Error.ShouldContain("--chat-template");
     }
 
     [Fact]
@@ -88,9 +91,22 @@ public sealed class InspectionTests(TrainedAdapters trained) : IClassFixture<Tra
         File.Exists(folder[$"out/{file}"]).ShouldBeTrue();
     }
 
+    [Theory]
+    [InlineData("merged", "model.safetensors")]
+    [InlineData("gguf", "model.gguf")]
+    [InlineData("onnx", "model.onnx")]
+    [InlineData("genai", "genai_config.json")]
+    public async Task A_model_without_an_adapter_is_exported_too(string format, string file)
+    {
+        await Tool.JsonAsync("export", "-m", Tool.Model, "--format", format, "-o", folder["out"]);
+        File.Exists(folder[$"out/{file}"]).ShouldBeTrue();
+        if (format == "gguf") ((int)(await Tool.JsonAsync("info", folder["out/model.gguf"]))["layers"]!).ShouldBe(5);
+    }
+
     [Fact]
     public async Task Export_says_what_a_target_cannot_take()
     {
+        (await Tool.RunAsync("export", "-m", Tool.Model, "--format", "lora", "-o", folder["out"])).Error.ShouldContain("name an adapter by --adapter");
         ((bool)(await Tool.JsonAsync("export", "-a", trained.First, "--format", "vllm", "--check"))["ok"]!).ShouldBeTrue();
         var check = await Tool.RunAsync("export", "-a", trained.First, "--format", "vllm", "--max-rank", "2", "--check", "--json");
         check.Code.ShouldBe(1);
@@ -128,6 +144,16 @@ public sealed class InspectionTests(TrainedAdapters trained) : IClassFixture<Tra
         var text = (await Tool.RunAsync("info", trained.First, "--drift")).Output;
         text.ShouldContain("model.layers.0.self_attn.q_proj");
         ((int)(await Tool.JsonAsync("info", Tool.Model))["layers"]!).ShouldBe(5);
+        foreach (var (fields, parameters) in new[]
+        {
+            ("\"model_type\": \"bert\", \"architectures\": [\"BertForMaskedLM\"]", 7540L), ("\"model_type\": \"bert\", \"architectures\": [\"BertForTokenClassification\"], \"num_labels\": 3", 7187L),
+            ("\"model_type\": \"t5\", \"d_model\": 16, \"d_kv\": 8, \"d_ff\": 32, \"num_heads\": 2, \"num_layers\": 2", 12160L),
+        })
+        {
+            folder.Write("config.json", $"{{{fields}, \"vocab_size\": 100, \"hidden_size\": 16, \"num_hidden_layers\": 2, \"num_attention_heads\": 2, \"intermediate_size\": 32, \"max_position_embeddings\": 64}}");
+            var model = await Tool.JsonAsync("info", folder.Path);
+            ((int)model["layers"]!, (long)model["parameters"]!).ShouldBe((2, parameters), fields);
+        }
     }
 
     [Fact]
@@ -181,6 +207,9 @@ public sealed class InspectionTests(TrainedAdapters trained) : IClassFixture<Tra
     public async Task Training_goes_on_from_an_adapter()
     {
         var result = await Tool.JsonAsync("train", "-m", Tool.Model, "-d", Tool.Text, "-a", trained.First, "--max-steps", "1", "--batch-size", "2", "--block-size", "64", "--lr", "1e-9", "-o", folder["out"]);
+        var contradiction = await Tool.RunAsync("train", "-m", Tool.Model, "-d", Tool.Text, "-a", trained.First, "--rank", "3", "-o", folder["none"]);
+        contradiction.Code.ShouldBe(1);
+        contradiction.Error.ShouldContain("--rank is for a new adapter");
         ((int)result["steps"]!).ShouldBe(1);
         (await Tool.JsonAsync("diff", trained.First, folder["out"]))["tensors"]!.AsArray().ShouldAllBe(tensor => (double)tensor!["relative"]! < 1e-4);
     }

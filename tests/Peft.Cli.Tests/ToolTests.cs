@@ -44,6 +44,7 @@ public class ToolTests
         var run = await Tool.RunAsync(args);
         run.Code.ShouldBe(1);
         (run.Output + run.Error).ShouldContain(expected);
+        run.Output.ShouldNotContain("--config", Case.Sensitive, "the help would push the message out of sight");
     }
 
     [Theory]

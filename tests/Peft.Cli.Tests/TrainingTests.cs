@@ -201,8 +201,10 @@ public sealed class TrainingTests : IDisposable
     [InlineData("TrainingOptions has no setting 'Steps'", "--training", "Steps=3")]
     [InlineData("BatchSize must be at least 1", "--batch-size", "0")]
     [InlineData("no module", "--targets", "nothing")]
+    [InlineData("--dropout must be a number, but was 'x'.", "--dropout", "x")]
+    [InlineData("whose lines have the one column text", "--columns", "a=b")]
     [InlineData("There is no file or folder '/nowhere.jsonl'", "--data", "/nowhere.jsonl")]
-    [InlineData("Cannot parse argument 'x' for option '--rank'", "--rank", "x")]
+    [InlineData("--rank must be a whole number, but was 'x'.", "--rank", "x")]
     public async Task What_cannot_be_done_is_refused_in_a_sentence(string expected, string option, string value)
     {
         string[] args = ["train", "-m", Tool.Model, "-o", folder["out"], "--max-steps", "1", option, value, .. option == "--data" ? Array.Empty<string>() : ["--data", Tool.Text]];
@@ -211,6 +213,15 @@ public sealed class TrainingTests : IDisposable
         run.Error.ShouldContain(expected, Case.Insensitive);
         run.Error.ShouldNotContain("   at ");
         run.Output.ShouldNotContain("{");
+    }
+
+    [Fact]
+    public async Task A_device_that_is_not_there_is_refused()
+    {
+        if (TorchSharp.torch.cuda.is_available()) return;
+        var run = await Tool.RunAsync(Tool.Train(folder["out"], "--device", "cuda:0"));
+        run.Code.ShouldBe(1);
+        run.Error.ShouldContain("--device cuda:0: there is no CUDA device");
     }
 
     [Fact]

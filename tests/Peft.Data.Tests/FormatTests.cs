@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.Text;
 using Parquet.Serialization;
 
 namespace Peft.Data.Tests;
@@ -108,9 +109,18 @@ public sealed class FormatTests : DatasetTest
     public void What_cannot_be_read_is_refused_with_its_place(string name, string text, string message)
         => Should.Throw<DatasetException>(() => Json(Dataset.Load(Folder.Write(name, text)))).Message.ShouldContain(message);
 
-    [Fact]
-    public void Text_must_be_UTF8()
-        => Should.Throw<DatasetException>(() => Json(Dataset.Load(Folder.Write("a.txt", [0x66, 0xfc, 0x72])))).Message.ShouldContain("is not UTF-8");
+    [Theory]
+    [InlineData("a.txt", "f\u00fcr")]
+    [InlineData("a.csv", "text,n\nf\u00fcr,1\n")]
+    [InlineData("a.tsv", "text\tn\nf\u00fcr\t1\n")]
+    [InlineData("a.jsonl", "{\"text\": \"f\u00fcr\"}")]
+    [InlineData("a.json", "[{\"text\": \"f\u00fcr\"}]")]
+    [InlineData("a.json", "{\"data\": [{\"text\": \"f\u00fcr\"}]}")]
+    public void Text_must_be_UTF8(string name, string text)
+    {
+        Should.Throw<DatasetException>(() => Json(Dataset.Load(Folder.Write(name, Encoding.Latin1.GetBytes(text))))).Message.ShouldContain("UTF-8");
+        Json(Dataset.Load(Folder.Write(name, [.. Encoding.UTF8.GetPreamble(), .. Encoding.UTF8.GetBytes(text)]))).Single().ShouldStartWith("{\"text\":\"f\u00fcr\"", Case.Sensitive, "with a byte order mark");
+    }
 
     [Fact]
     public void Damaged_files_end_in_the_one_exception()

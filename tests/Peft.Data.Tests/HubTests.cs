@@ -27,6 +27,29 @@ public sealed class HubTests : HubFixture
         Dataset.Splits("org/tiny", FromHub).ShouldBe(["train"]);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Only_the_files_of_the_split_are_downloaded(bool hasCard)
+    {
+        if (!hasCard) Hub.Small.Remove("README.md");
+        else Hub.Small["README.md"] = "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/train*\n  - split: test\n    path: data/test.jsonl\n---\n"u8.ToArray();
+        Hub.Small[".gitattributes"] = "*.parquet filter=lfs"u8.ToArray();
+        Hub.Small["data/train-2.jsonl"] = "{\"text\": \"the second\"}\n"u8.ToArray();
+        Hub.Small["data/test.jsonl"] = "{\"text\": \"a test\"}\n"u8.ToArray();
+        Dataset.Splits("org/tiny", FromHub).ShouldBe(["train", "test"], ignoreOrder: true);
+        Downloaded.ShouldBeEmpty();
+        Dataset.Load("org/tiny", FromHub).Count().ShouldBe(2);
+        Downloaded.ShouldBe(["data/train-2.jsonl", "data/train.jsonl"]);
+        Should.Throw<HubException>(() => Dataset.Load("org/tiny", new() { Split = "test", Hub = Options with { Offline = true } }), "not downloaded");
+        Dataset.Load("org/tiny", FromHub with { Split = "test" }).Single().Fields["text"]!.GetValue<string>().ShouldBe("a test");
+        Dataset.Load("org/tiny", new() { Split = "test", Hub = Options with { Offline = true } }).Count().ShouldBe(1);
+        Dataset.Load("org/tiny", FromHub with { Files = ["data/train-*.jsonl"] }).Count().ShouldBe(1);
+        Downloaded.ShouldBe(["data/test.jsonl", "data/train-2.jsonl", "data/train.jsonl"]);
+    }
+
+    private IEnumerable<string> Downloaded => Hub.Paths.Select(path => path.Split($"/resolve/{FakeHub.Commit}/")).Where(parts => parts is [_, ['d', ..]]).Select(parts => parts[1]).Distinct().Order(StringComparer.Ordinal);
+
     [Fact]
     public void A_dataset_that_was_loaded_is_there_offline()
     {

@@ -73,7 +73,18 @@ public sealed class LayoutTests : DatasetTest
         Texts(Dataset.Load(Folder, new() { Configuration = "main", Split = "test" })).ShouldBe(["main/test.jsonl"]);
         Texts(Dataset.Load(Folder, new() { Configuration = "socratic" })).ShouldBe(["socratic/x-1.jsonl", "socratic/x-2.jsonl"]);
         Should.Throw<DatasetException>(() => Dataset.Load(Folder)).Message.ShouldContain("several configurations");
-        Should.Throw<DatasetException>(() => Dataset.Load(Folder, new() { Configuration = "other" })).Message.ShouldContain("one of main, socratic");
+        Should.Throw<DatasetException>(() => Dataset.Load(Folder, new() { Configuration = "other" })).Message.ShouldContain("one of main, socratic (");
+    }
+
+    [Fact]
+    public void Splits_whose_names_mean_the_same_are_told_apart_by_their_names()
+    {
+        foreach (var name in new[] { "dev", "validation" }) Folder.Write($"{name}.jsonl", $"{{\"text\": \"{name}\"}}\n");
+        Folder.Write("README.md", "---\nconfigs:\n- config_name: default\n  data_files:\n  - {split: dev, path: dev.jsonl}\n  - {split: validation, path: validation.jsonl}\n  - {split: test, path: gone.jsonl}\n---\n");
+        Dataset.Splits(Folder).ShouldBe(["dev", "validation", "test"]);
+        foreach (var name in new[] { "dev", "validation" }) Texts(Dataset.Load(Folder, new() { Split = name })).ShouldBe([name]);
+        Texts(Dataset.Load(Folder, new() { Split = "val" })).ShouldBe(["dev"]);
+        Should.Throw<DatasetException>(() => Dataset.Load(Folder, new() { Split = "test" })).Message.ShouldContain("matches 'gone.jsonl'");
     }
 
     [Theory]

@@ -18,13 +18,14 @@ public sealed class CheckTests : IDisposable
         { "DoRA", "Vllm GgufAdapter OnnxAdapter" },
         { "pattern", "Vllm" },
         { "whole norm", "Vllm GgufAdapter" },
-        { "biases", "Vllm GgufAdapter Gguf OnnxAdapter Onnx" },
+        { "biases", "Vllm GgufAdapter Gguf OnnxAdapter Onnx Merged" },
         { "VeRA", "Vllm" },
-        { "prefix", "Vllm GgufAdapter Gguf OnnxAdapter Onnx" },
-        { "bottleneck", "HuggingFace Vllm GgufAdapter Gguf OnnxAdapter Onnx" },
+        { "prefix", "Vllm GgufAdapter Gguf OnnxAdapter Onnx Merged" },
+        { "gated prefix", "HuggingFace Vllm GgufAdapter Gguf OnnxAdapter Onnx Merged" },
+        { "bottleneck", "HuggingFace Vllm GgufAdapter Gguf OnnxAdapter Onnx Merged" },
         { "OFT", "Vllm GgufAdapter OnnxAdapter" },
         { "KaSA of rank 9", "Vllm" },
-        { "replicated layers", "Vllm GgufAdapter Gguf OnnxAdapter Onnx" },
+        { "replicated layers", "Vllm GgufAdapter Gguf OnnxAdapter Onnx Merged" },
     };
 
     private static AdapterOptions Options(string name) => name switch
@@ -40,6 +41,7 @@ public sealed class CheckTests : IDisposable
         "biases" => new LoraOptions { UseLoraBias = true },
         "VeRA" => new VeraOptions { Rank = 16 },
         "prefix" => new PrefixTuningOptions { VirtualTokens = 3 },
+        "gated prefix" => new PrefixTuningOptions { VirtualTokens = 3, UseGating = true },
         "bottleneck" => new BottleneckOptions(),
         _ => new OftOptions { BlockSize = 8 },
     };

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Microsoft.ML.OnnxRuntime;
 using Peft.Models;
 using static TorchSharp.torch;
 
@@ -100,6 +101,10 @@ public sealed class OnnxT5Tests : IDisposable
             original.Largest(adapted, mask).ShouldBeGreaterThan(0.01, "the adapter must show");
             runtime.Run(ids, mask, null).ShouldBeNear(original, mask);
         }
+        // As the model itself does, the graph refuses a row without the token that marks its end.
+        using var endless = tensor(new long[,] { { 5, 9, 3, 1, 0, 0 }, { 7, 2, 8, 4, 6, 9 } });
+        Should.Throw<ArgumentException>(() => model.forward(new ModelInput { InputIds = endless, AttentionMask = mask })).Message.ShouldContain("end-of-sequence");
+        Should.Throw<OnnxRuntimeException>(() => runtime.Run(endless, mask, null)).Message.ShouldContain("GatherND");
     }
 
     /// <summary>The two graphs of a model.</summary>

@@ -22,6 +22,7 @@ internal static class ChatCommand
         return tool.Command("chat", "Talks with a model; /adapter NAME switches between its adapters. With --json, each answer is an object on one line.", [.. loaded.All, .. generation.All, system, template], async context =>
         {
             using var model = loaded.Open(context, template: template);
+            if (model.Tokenizer.ChatTemplate is null) throw new ToolException("The tokenizer has no chat template: its model was not trained on conversations. Name one by --chat-template, or continue texts by `peft generate`.");
             using var client = model.Model.AsChatClient(model.Tokenizer, generation.Options(context));
             var conversation = new Conversation(context, client, model.Peft) { System = context.Get(system) };
             context.Note("Type a message, or /help.");

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Peft.Models;
 
 namespace Peft.Cli;
 
@@ -22,8 +21,9 @@ internal static class CombineCommand
             var given = context.Get(parts)!.Select(Part).ToList();
             var load = model.Load(context);
             var name = context.Get(model.Model) ?? LoadedModel.BaseOf(given[0].Folder, load);
-            using var pretrained = CausalLM.FromPretrained(name, load);
-            using var peft = pretrained.ApplyAdapter(LoadedModel.Folder(given[0].Folder, load), "part1");
+            var first = LoadedModel.Folder(given[0].Folder, load);
+            using var pretrained = ModelTask.Of(null, first, name).Load(name, load);
+            using var peft = pretrained.ApplyAdapter(first, "part1");
             for (var i = 1; i < given.Count; i++) peft.LoadAdapter(LoadedModel.Folder(given[i].Folder, load), $"part{i + 1}");
             peft.Combine(Result, [.. given.Select((part, i) => ($"part{i + 1}", part.Weight))], new()
             {

@@ -1,4 +1,3 @@
-using Peft.Models;
 using TorchSharp;
 
 namespace Peft.Cli;
@@ -26,7 +25,8 @@ internal static class ConvertCommand
             }
             else
             {
-                using var pretrained = CausalLM.FromPretrained(context.Get(model.Model) ?? (isHub ? throw new ToolException("An adapter of the Adapters library is read for its model: name it by --model.") : LoadedModel.BaseOf(source, load)), load);
+                var name = context.Get(model.Model) ?? (isHub ? throw new ToolException("An adapter of the Adapters library is read for its model: name it by --model.") : LoadedModel.BaseOf(source, load));
+                using var pretrained = ModelTask.Of(null, isHub ? null : source, name).Load(name, load);
                 using var peft = new PeftModel(pretrained);
                 if (isHub) peft.LoadFromAdapterHub(source, PeftModel.DefaultName);
                 else peft.LoadAdapter(source);

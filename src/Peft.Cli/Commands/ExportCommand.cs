@@ -8,16 +8,19 @@ internal static class ExportCommand
 {
     private static readonly Dictionary<string, ExportTarget?> Formats = new()
     {
-        ["adapter"] = null,
+        ["adapter"] = ExportTarget.HuggingFace,
         ["lora"] = null,
         ["vllm"] = ExportTarget.Vllm,
-        ["merged"] = null,
+        ["merged"] = ExportTarget.Merged,
         ["gguf"] = ExportTarget.Gguf,
         ["gguf_lora"] = ExportTarget.GgufAdapter,
         ["onnx"] = ExportTarget.OnnxAdapter,
         ["onnx_adapter"] = ExportTarget.OnnxAdapter,
         ["genai"] = ExportTarget.OnnxAdapter,
     };
+
+    // The formats that a model without an adapter has too.
+    private static readonly HashSet<string> OfModels = ["merged", "gguf", "onnx", "genai"];
 
     public static Command Create(PeftTool tool)
     {
@@ -27,60 +30,73 @@ internal static class ExportCommand
         var weights = new Option<string>("--weights") { Description = "Values of a GGUF model.", DefaultValueFactory = _ => "F16" }.AcceptOnly(Enum.GetNames<GgufWeights>());
         var maxRank = new Option<int?>("--max-rank") { Description = "The rank that vLLM is started with (--max-lora-rank).", HelpName = "int" };
         var check = new Option<bool>("--check") { Description = "Only say whether the target can take the adapter; ends with 1 if not." };
-        return tool.Command("export", "Exports an adapter for other programs, after a check of what they can take.", [.. loaded.All, output, format, weights, maxRank, check], context =>
+        return tool.Command("export", "Exports an adapter, or a model, for other programs, after a check of what they can take.", [.. loaded.All, output, format, weights, maxRank, check], context =>
         {
             var folder = context.Get(check) ? "" : context.Get(output) is null ? throw new ToolException("Where to? Name a folder by --output, or only --check.") : OutputFolder.New(context, output);
             using var model = loaded.Open(context);
-            if (model.Peft is not { } peft) throw new ToolException("There is nothing to export: name an adapter by --adapter.");
-            if (peft.Adapters.Count > 1) throw new ToolException("One adapter is exported at a time: `peft combine` makes one of several.");
-            var name = peft.Adapters.Keys.Single();
-            if (name != PeftModel.DefaultName) peft.Rename(name, PeftModel.DefaultName);   // so that the files lie in the folder itself
-            var target = context.Get(format)!;
-            var problems = Formats[target] is { } kind ? peft.CheckExport(kind, options: context.Get(maxRank) is { } rank ? new() { MaxRank = rank } : null) : [];
+            var (peft, target) = (model.Peft, context.Get(format)!);
+            if (peft is null && (context.Get(check) || !OfModels.Contains(target))) throw new ToolException("There is nothing to export: name an adapter by --adapter.");
+            if (peft?.Adapters.Count > 1) throw new ToolException("One adapter is exported at a time: `peft combine` makes one of several.");
+            if (peft?.Adapters.Keys.Single() is { } name && name != PeftModel.DefaultName) peft.Rename(name, PeftModel.DefaultName);   // so that the files lie in the folder itself
+            var problems = Formats[target] is { } kind ? peft?.CheckExport(kind, options: context.Get(maxRank) is { } rank ? new() { MaxRank = rank } : null) ?? [] : [];
             if (context.Get(check))
             {
                 context.Code = problems.Count == 0 ? ExitCode.Success : ExitCode.Refused;
                 context.Result(new { Format = target, Ok = problems.Count == 0, Problems = problems }, console => console.Fields(problems.Count == 0 ? [(target, "can take the adapter")] : [.. problems.Select(problem => (target, (object?)problem))]));
                 return;
             }
-            if (problems.Count > 0) throw new ToolException($"{target} cannot take the adapter. {string.Join(' ', problems)}");
+            if (problems.Count > 0) throw new ToolException($"The format {target} cannot take the adapter. {string.Join(' ', problems)}");
             Directory.CreateDirectory(folder);
-            Write(model, peft, folder, target, Enum.Parse<GgufWeights>(context.Get(weights)!));
+            try
+            {
+                Write(model, folder, target, Enum.Parse<GgufWeights>(context.Get(weights)!));
+            }
+            catch (PeftException)
+            {
+                if (!Directory.EnumerateFileSystemEntries(folder).Any()) Directory.Delete(folder);
+                throw;
+            }
             OutputFolder.Report(context, folder);
         });
     }
 
-    private static void Write(LoadedModel model, PeftModel peft, string folder, string format, GgufWeights weights)
+    private static void Write(LoadedModel model, string folder, string format, GgufWeights weights)
     {
         var (graph, adapter) = (Path.Combine(folder, "model.onnx"), Path.Combine(folder, "adapter.onnx_adapter"));
-        var options = new ExportOptions { Dtype = model.Model.Head.Storage.ComputeType == ScalarType.Float16 ? ScalarType.Float16 : ScalarType.Float32 };
-        switch (format)
+        var options = new ExportOptions { Dtype = model.Pretrained.parameters().Any(parameter => parameter.dtype == ScalarType.Float16) ? ScalarType.Float16 : ScalarType.Float32 };
+        switch (format, model.Peft)
         {
-            case "adapter":
+            case ("adapter", { } peft):
                 peft.SaveAdapter(folder);
                 break;
-            case "lora" or "vllm":
+            case ("lora" or "vllm", { } peft):
                 peft.SaveAsPlainLora(folder);
                 break;
-            case "gguf":
-                peft.MergeAndUnload(safe: true);
+            case ("gguf", var peft):
+                peft?.MergeAndUnload(safe: true);
                 model.Model.SaveGguf(Path.Combine(folder, "model.gguf"), model.Tokenizer, weights);
                 break;
-            case "gguf_lora":
+            case ("gguf_lora", { } peft):
                 peft.SaveGguf(Path.Combine(folder, "adapter.gguf"));
                 break;
-            case "onnx":
+            case ("onnx", { } peft):
                 peft.SaveOnnx(graph, options: options);
                 peft.SaveOnnxAdapter(adapter, options: options);
                 break;
-            case "onnx_adapter":
+            case ("onnx", _):
+                model.Pretrained.SaveOnnx(graph, options: options);
+                break;
+            case ("onnx_adapter", { } peft):
                 peft.SaveOnnxAdapter(adapter, options: options);
                 break;
-            case "genai":
+            case ("genai", { } peft):
                 peft.SaveOnnxGenAI(folder, model.Tokenizer, options);
                 break;
-            default:
-                peft.MergeAndUnload(safe: true);
+            case ("genai", _):
+                model.Model.SaveOnnxGenAI(folder, model.Tokenizer, options);
+                break;
+            case (_, var peft):
+                peft?.MergeAndUnload(safe: true);
                 model.Pretrained.SavePretrained(folder);
                 model.Tokenizer.Save(folder);
                 break;

@@ -19,15 +19,16 @@ internal static class GenerateCommand
             foreach (var prompt in texts)
             {
                 var text = new System.Text.StringBuilder();
-                if (!context.Json) await context.Output.WriteAsync(prompt).ConfigureAwait(false);
+                var before = prompt;   // written with the first piece: options that are invalid end the command before
                 foreach (var piece in Pieces(model, prompt, options, context.Cancel))
                 {
                     text.Append(piece);
                     if (context.Json) continue;
-                    await context.Output.WriteAsync(piece).ConfigureAwait(false);
+                    await context.Output.WriteAsync(before + piece).ConfigureAwait(false);
+                    before = "";
                     await context.Output.FlushAsync(context.Cancel).ConfigureAwait(false);
                 }
-                if (!context.Json) await context.Output.WriteLineAsync().ConfigureAwait(false);
+                if (!context.Json) await context.Output.WriteLineAsync(before).ConfigureAwait(false);
                 results.Add(new { Prompt = prompt, Text = text.ToString() });
             }
             if (context.Json) context.Result(results, _ => { });

@@ -9,14 +9,24 @@ internal static class InfoCommand
     public static Command Create(PeftTool tool)
     {
         var model = new ModelFlags();
-        var path = new Argument<string>("path") { Description = "An adapter: its folder, or its id on the hub; or the folder of a model." };
+        var path = new Argument<string>("path") { Description = "An adapter: its folder, or its id on the hub; or a model: its folder, or its GGUF file." };
         var drift = new Option<bool>("--drift") { Description = "Load the base model, and measure ‖ΔW‖/‖W‖ and the singular values of each layer." };
         return tool.Command("info", "Describes an adapter (method, targets, sizes, norms, drift per layer) or a model.", [path, drift, .. model.All], context =>
         {
             var source = context.Get(path)!;
             var load = model.Load(context);
-            if (!Directory.Exists(source) || File.Exists(Path.Combine(source, "adapter_config.json")) || !File.Exists(Path.Combine(source, "config.json"))) Adapter(context, source, load, context.Get(drift) ? context.Get(model.Model) ?? LoadedModel.BaseOf(source, load) : null);
-            else Model(context, source);
+            if (source.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase))
+            {
+                using var loaded = CausalLM.FromPretrained(source, load);
+                Model(context, source, loaded);
+            }
+            else if (!Directory.Exists(source) || File.Exists(Path.Combine(source, "adapter_config.json")) || !File.Exists(Path.Combine(source, "config.json"))) Adapter(context, source, load, context.Get(drift) ? context.Get(model.Model) ?? LoadedModel.BaseOf(source, load) : null);
+            else
+            {
+                var config = ModelConfig.FromFolder(source);
+                using var described = Empty(config, new() { Device = new torch.Device(DeviceType.META) });
+                Model(context, source, described);
+            }
         });
     }
 
@@ -67,15 +77,27 @@ internal static class InfoCommand
 
     private static double Norm(torch.Tensor tensor) => tensor.is_floating_point() ? tensor.to_type(torch.ScalarType.Float64).norm().item<double>() : double.NaN;
 
-    private static void Model(ToolContext context, string folder)
+    private static void Model(ToolContext context, string source, PretrainedModel model)
     {
-        var config = ModelConfig.FromFolder(folder);
-        using var model = CausalLM.FromConfig(config, options: new() { Device = new torch.Device(DeviceType.META) });
-        var spec = model.Spec;
+        var (spec, config) = (model.Spec, model.Config);
         var parameters = model.parameters().Distinct().Sum(parameter => parameter.numel());
-        context.Result(new { Folder = folder, config.ModelType, Parameters = parameters, Layers = spec.LayerCount, spec.HiddenSize, spec.IntermediateSize, Heads = spec.HeadCount, KeyValueHeads = spec.KeyValueHeadCount, spec.VocabularySize },
-            console => console.Fields(("model", folder), ("architecture", config.ModelType), ("parameters", Show.Count(parameters)), ("layers", spec.LayerCount), ("hidden size", spec.HiddenSize), ("feed-forward size", spec.IntermediateSize),
+        context.Result(new { Folder = source, config.ModelType, Parameters = parameters, Layers = spec.LayerCount, spec.HiddenSize, spec.IntermediateSize, Heads = spec.HeadCount, KeyValueHeads = spec.KeyValueHeadCount, spec.VocabularySize },
+            console => console.Fields(("model", source), ("architecture", config.ModelType), ("parameters", Show.Count(parameters)), ("layers", spec.LayerCount), ("hidden size", spec.HiddenSize), ("feed-forward size", spec.IntermediateSize),
                 ("heads", spec.HeadCount == spec.KeyValueHeadCount ? spec.HeadCount : $"{spec.HeadCount} ({spec.KeyValueHeadCount} of keys and values)"), ("vocabulary", Show.Count(spec.VocabularySize)),
                 ("memory in float32", Show.Bytes(parameters * 4.0)), ("memory in bfloat16", Show.Bytes(parameters * 2.0))));
     }
+
+    // With the head that the weights are for, by the name of the model's class in transformers.
+    private static PretrainedModel Empty(ModelConfig config, LoadOptions options) => ((string?)config["architectures"]?.AsArray().FirstOrDefault() ?? "") switch
+    {
+        var name when name.EndsWith("ForSequenceClassification", StringComparison.Ordinal) => SequenceClassifier.FromConfig(config, options: options),
+        var name when name.EndsWith("ForTokenClassification", StringComparison.Ordinal) => TokenClassifier.FromConfig(config, options: options),
+        var name when name.EndsWith("ForQuestionAnswering", StringComparison.Ordinal) => QuestionAnswerer.FromConfig(config, options: options),
+        _ => new ModelRegistry().Describe(config).Kind switch
+        {
+            TransformerKind.Decoder => CausalLM.FromConfig(config, options: options),
+            TransformerKind.Encoder => MaskedLM.FromConfig(config, options: options),
+            _ => Seq2SeqLM.FromConfig(config, options: options),
+        },
+    };
 }

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
 
 namespace Peft.Cli;
@@ -35,7 +36,13 @@ internal static class DataFiles
     {
         var rows = source.Rows ?? Dataset.Load(source.Path);
         var columns = rows.Columns;
+        if (columns.Count == 0) throw new ToolException($"{source.Path} has no rows.");
         return forms.Any(form => form.All(columns.Contains)) ? rows
             : throw new ToolException($"{source.Path} has the columns {string.Join(", ", columns)}, but this command reads {string.Join(", or ", forms.Select(form => string.Join(" and ", form)))}: rename them by --columns old=new.");
     }
+
+    /// <summary>The texts of a column.</summary>
+    /// <exception cref="ToolException">A value is no text.</exception>
+    public static IReadOnlyList<string> Texts(Dataset rows, string column)
+        => [.. rows.Select(row => row.Fields[column] is JsonValue value && value.TryGetValue<string>(out var text) ? text : throw new ToolException($"{row.Place}: \"{column}\" must be a text."))];
 }

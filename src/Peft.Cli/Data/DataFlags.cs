@@ -14,14 +14,20 @@ internal sealed class DataFlags
     private readonly Option<string> evaluationShare = new("--eval-share") { Description = "Fraction of the rows to hold out for evaluation.", HelpName = "0…1" };
     private readonly Option<int> maxLength = new("--max-length") { Description = "Maximum tokens of a row; longer rows are truncated.", HelpName = "int", DefaultValueFactory = _ => 1024 };
 
+    /// <summary>The options of a command that reads texts.</summary>
+    public IEnumerable<Option> ForTexts => [data, split, subset, columns];
+
     /// <summary>The options of a command that only evaluates.</summary>
-    public IEnumerable<Option> ForRows => [data, split, subset, columns, maxLength];
+    public IEnumerable<Option> ForRows => [.. ForTexts, maxLength];
 
     /// <summary>All options.</summary>
     public IEnumerable<Option> All => [.. ForRows, evaluation, evaluationSplit, evaluationShare];
 
     /// <summary>Maximum number of tokens of a row.</summary>
     public int MaxLength(ToolContext context) => context.Get(maxLength);
+
+    /// <summary>True if <c>--data</c> is given.</summary>
+    public bool IsGiven(ToolContext context) => context.Get(data) is not null;
 
     /// <summary>The rows of <c>--data</c>.</summary>
     /// <exception cref="ToolException">None are named.</exception>
@@ -46,7 +52,8 @@ internal sealed class DataFlags
 
     private DataSource Open(ToolContext context, string path, string name)
     {
-        if (Path.GetExtension(path).Equals(".txt", StringComparison.OrdinalIgnoreCase)) return new(path, null);
+        if (Path.GetExtension(path).Equals(".txt", StringComparison.OrdinalIgnoreCase))
+            return context.Get(columns) is { Length: > 0 } ? throw new ToolException($"--columns renames columns, but {path} is a text, whose lines have the one column text: leave it out.") : new(path, null);
         var rows = Dataset.Load(path, new() { Split = name, Configuration = context.Get(subset) });
         var renamed = Settings.Split(context.Get(columns), "--columns").ToDictionary();
         return new(path, renamed.Count > 0 ? rows.RenameColumns(renamed) : rows);

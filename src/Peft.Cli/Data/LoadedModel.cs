@@ -51,7 +51,7 @@ internal sealed class LoadedModel : IDisposable
     /// <summary>The folder of an adapter, downloaded if it is not a local one.</summary>
     public static string Folder(string source, LoadOptions load)
     {
-        if (Directory.Exists(source) || !IsRepository(source)) return source;
+        if (Path.Exists(source) || !IsRepository(source)) return source;
         using var hub = new HubClient(load.Hub);
         return hub.DownloadAdapter(source);
     }

@@ -17,6 +17,12 @@ internal sealed class MethodFlags
 
     public IEnumerable<Option> All => [Method, Rank, Alpha, Dropout, Targets, Set];
 
+    /// <exception cref="ToolException">An option is given, but the adapter exists already.</exception>
+    public void Refuse(ToolContext context)
+    {
+        if (All.FirstOrDefault(context.Has) is { } given) throw new ToolException($"{given.Name} is for a new adapter, but --adapter goes on training one that has its settings: leave out one of the two.");
+    }
+
     /// <summary>The type of options of a method.</summary>
     /// <exception cref="ToolException">There is no such method.</exception>
     public static Type TypeOf(string name)

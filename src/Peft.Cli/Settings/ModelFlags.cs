@@ -1,5 +1,6 @@
 using Peft.Models;
 using Peft.Quantization;
+using TorchSharp;
 
 namespace Peft.Cli;
 
@@ -28,7 +29,9 @@ internal sealed class ModelFlags
         Dictionary<string, string> settings = new() { ["Dtype"] = context.Get(Dtype)!, ["Device"] = context.Get(Device)! };
         if (context.Get(Revision) is { } revision) settings["Revision"] = revision;
         if (context.Get(Quantization) is { } quantization) settings["Quantization"] = quantization;
-        return Settings.Apply(options, settings, "the model's option");
+        options = Settings.Apply(options, settings, "the model's option");
+        if (options.Device?.type == DeviceType.CUDA && !torch.cuda.is_available()) throw new ToolException($"--device {context.Get(Device)}: there is no CUDA device that this libtorch ({torch.__version__}) can use. Leave out --device to compute on the processor; `peft doctor` shows what it finds.");
+        return options;
     }
 
     /// <summary>Name of the model.</summary>

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Peft.Cli;
 
 /// <summary>Rules of options.</summary>
@@ -8,6 +10,39 @@ internal static class OptionExtensions
     {
         option.AcceptOnlyFromAmong(values);
         return option;
+    }
+
+    /// <summary>Says in a sentence what is wrong with a value that is no number, for options of numbers.</summary>
+    public static void ExplainNumbers(this Option option)
+    {
+        switch (option)
+        {
+            case Option<int> whole: Explain(whole); break;
+            case Option<int?> whole: Explain(whole); break;
+            case Option<long> whole: Explain(whole); break;
+            case Option<long?> whole: Explain(whole); break;
+            case Option<double> number: Explain(number); break;
+            case Option<double?> number: Explain(number); break;
+            default: break;
+        }
+    }
+
+    private static void Explain<T>(Option<T> option)
+    {
+        var type = Nullable.GetUnderlyingType(typeof(T)) ?? typeof(T);
+        option.CustomParser = result =>
+        {
+            var text = result.Tokens[0].Value;
+            try
+            {
+                return (T)Convert.ChangeType(text, type, CultureInfo.InvariantCulture);
+            }
+            catch (Exception error) when (error is FormatException or OverflowException)
+            {
+                result.AddError($"{option.Name} must be {(type == typeof(double) ? "a number" : "a whole number")}, but was '{text}'.");
+                return default;
+            }
+        };
     }
 
     /// <summary>Offers values to complete.</summary>

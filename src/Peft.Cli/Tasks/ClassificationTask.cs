@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Peft.Models;
+using Spectre.Console;
 
 namespace Peft.Cli;
 
@@ -18,25 +19,31 @@ internal sealed class ClassificationTask() : ModelTask("sequence-classification"
         return ClassificationDataset.From(rows, tokenizer, options.PairField is null && rows.Columns.Contains("pair") ? options with { PairField = "pair" } : options, logger);
     }
 
-    public override void Predict(ToolContext context, PretrainedModel model, Tokenizer tokenizer, IReadOnlyList<string> texts, int batchSize)
+    public override void Predict(ToolContext context, PretrainedModel model, Tokenizer tokenizer, DataSource source, int batchSize)
     {
         var (classifier, options) = ((SequenceClassifier)model, new PredictionOptions { BatchSize = batchSize });
+        var rows = DataFiles.Require(source, ["text"]);
+        var texts = DataFiles.Texts(rows, "text");
+        var seconds = rows.Columns.Contains("pair") ? DataFiles.Texts(rows, "pair") : null;
         if (classifier.Labels.Problem == ProblemType.Regression)
         {
-            var values = classifier.Regress(texts, tokenizer, options);
-            context.Result(texts.Zip(values, (text, value) => new { Text = text, Value = value }), console => console.Rows([">value", "text"], texts.Zip(values, (text, value) => (string?[])[Show.Number(value), text])));
+            var values = seconds is null ? classifier.Regress(texts, tokenizer, options) : classifier.Regress(texts.Zip(seconds), tokenizer, options);
+            context.Result(values.Select((value, i) => new { Text = texts[i], Pair = seconds?[i], Value = value }), console => Table(console, [">value"], values.Select(value => (string[])[Show.Number(value)])));
             return;
         }
         var several = classifier.Labels.Problem == ProblemType.MultiLabel;
-        var found = classifier.Classify(texts, tokenizer, options);
-        context.Result(texts.Zip(found, (text, each) => new
+        var found = seconds is null ? classifier.Classify(texts, tokenizer, options) : classifier.Classify(texts.Zip(seconds), tokenizer, options);
+        context.Result(found.Select((each, i) => new
         {
-            Text = text,
+            Text = texts[i],
+            Pair = seconds?[i],
             Label = several ? null : each.Label,
             Labels = several ? each.LabelsFrom(Chosen) : null,
             Probability = several ? (double?)null : each.Probability,
             Scores = each.Scores.Select(score => new { score.Label, score.Probability }),
-        }), console => console.Rows(["label", ">probability", "text"], texts.Zip(found, (text, each) => (string?[])
-            [several ? string.Join(", ", each.LabelsFrom(Chosen)) : each.Label, Show.Percent(each.Probability), text])));
+        }), console => Table(console, ["label", ">probability"], found.Select(each => (string[])[several ? string.Join(", ", each.LabelsFrom(Chosen)) : each.Label, Show.Percent(each.Probability)])));
+
+        void Table(IAnsiConsole console, string[] columns, IEnumerable<string[]> answers)
+            => console.Rows(seconds is null ? [.. columns, "text"] : [.. columns, "text", "pair"], answers.Select((answer, i) => (string?[])(seconds is null ? [.. answer, texts[i]] : [.. answer, texts[i], seconds[i]])));
     }
 }

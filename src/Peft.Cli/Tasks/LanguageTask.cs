@@ -18,6 +18,6 @@ internal sealed class LanguageTask() : ModelTask("causal-lm", "CAUSAL_LM", "ForC
         return DataFiles.Language(source, tokenizer, context.Get(flags.BlockSize), maxLength, logger, flags.Cache.Of(context));
     }
 
-    public override void Predict(ToolContext context, PretrainedModel model, Tokenizer tokenizer, IReadOnlyList<string> texts, int batchSize)
+    public override void Predict(ToolContext context, PretrainedModel model, Tokenizer tokenizer, DataSource source, int batchSize)
         => throw new ToolException("This model continues texts: use peft generate. If it has another head, name its task by --task.");
 }

@@ -42,8 +42,8 @@ internal abstract class ModelTask(string name, string adapterTask, string archit
     /// <param name="labels">The classes in the order of the model's outputs; null for those of the rows.</param>
     public abstract TrainingDataset Open(ToolContext context, TaskFlags flags, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger, IReadOnlyList<string>? labels);
 
-    /// <summary>Writes what the model answers to texts.</summary>
-    public abstract void Predict(ToolContext context, PretrainedModel model, Tokenizer tokenizer, IReadOnlyList<string> texts, int batchSize);
+    /// <summary>Writes what the model answers to the texts of rows.</summary>
+    public abstract void Predict(ToolContext context, PretrainedModel model, Tokenizer tokenizer, DataSource source, int batchSize);
 
     /// <exception cref="ToolException">The options have a pooling.</exception>
     protected void RefusePooling(LoadOptions options)

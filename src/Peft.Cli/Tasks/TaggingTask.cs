@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
 using Peft.Models;
 
@@ -19,11 +20,17 @@ internal sealed class TaggingTask() : ModelTask("token-classification", "TOKEN_C
         return TaggingDataset.From(DataFiles.Require(source, [options.WordsField, options.TagsField]), tokenizer, options, logger);
     }
 
-    public override void Predict(ToolContext context, PretrainedModel model, Tokenizer tokenizer, IReadOnlyList<string> texts, int batchSize)
+    public override void Predict(ToolContext context, PretrainedModel model, Tokenizer tokenizer, DataSource source, int batchSize)
     {
-        var found = ((TokenClassifier)model).Tag(texts, tokenizer, new() { BatchSize = batchSize });
+        var (tagger, options) = ((TokenClassifier)model, new TaggingPredictionOptions { BatchSize = batchSize });
+        var rows = DataFiles.Require(source, ["tokens"], ["text"]);
+        if (rows.Columns.Contains("pair")) throw new ToolException("This model tags the words of single texts, not of pairs: leave out the second text.");
+        var found = rows.Columns.Contains("tokens") ? tagger.Tag(rows.Select(Words), tokenizer, options) : tagger.Tag(DataFiles.Texts(rows, "text"), tokenizer, options);
         context.Result(found.Select(each => new { each.Text, each.Entities, each.Words }),
             console => console.Rows(["type", ">probability", "entity", "text"], found.SelectMany(each => each.Entities.Count == 0 ? [(string?[])["–", "", "", each.Text]]
                 : each.Entities.Select(entity => (string?[])[entity.Type, Show.Percent(entity.Probability), entity.Text, each.Text]))));
     }
+
+    private static IReadOnlyList<string> Words(DatasetRow row)
+        => row.Fields["tokens"] is JsonArray words && words.All(word => word is JsonValue value && value.TryGetValue<string>(out _)) ? [.. words.Select(word => (string)word!)] : throw new ToolException($"{row.Place}: \"tokens\" must be a list of texts.");
 }

@@ -18,6 +18,7 @@ internal static class TrainingCommand
             var name = model.Name(context);
             var (rows, tests) = data.Both(context);
             var options = run.Options(context);
+            if (context.Get(from) is not null) method.Refuse(context);
             var adapter = context.Get(from) is null ? method.Options(context) : null;
             var logger = new TextLogger(context);
             var output = context.Get(run.Output)!;

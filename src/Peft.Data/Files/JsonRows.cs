@@ -18,17 +18,20 @@ internal static class JsonRows
     private static IEnumerable<DatasetRow> List(string path, Func<Stream> open)
     {
         using var stream = NumberedLines.Guarded(path, open);
-        var rows = JsonSerializer.DeserializeAsyncEnumerable<JsonNode>(stream, Options).ToBlockingEnumerable().GetEnumerator();
-        for (var i = 0; Next(path, i, rows); i++) yield return Row(rows.Current, path, i);
+        using var rows = JsonSerializer.DeserializeAsyncEnumerable<JsonElement>(stream).ToBlockingEnumerable().GetEnumerator();
+        for (var i = 0; Next(path, i, rows, out var row); i++) yield return Row(row, path, i);
     }
 
-    private static bool Next(string path, int row, IEnumerator<JsonNode?> rows)
+    private static bool Next(string path, int row, IEnumerator<JsonElement> rows, out JsonNode? value)
     {
+        value = null;
         try
         {
-            return NumberedLines.Guarded(path, rows.MoveNext);
+            if (!NumberedLines.Guarded(path, rows.MoveNext)) return false;
+            value = StrictJson.Value(rows.Current.GetRawText());
+            return true;
         }
-        catch (JsonException error)
+        catch (Exception error) when (error is JsonException or InvalidOperationException)   // the latter for bytes that are not UTF-8
         {
             throw new DatasetException($"{path}, row {row} (counted from 0): not valid JSON ({error.Message}).", error);
         }
@@ -68,6 +71,4 @@ internal static class JsonRows
     // True if the first line that is not blank is a whole value, and another follows.
     private static bool HasLines(string path, Func<Stream> open)
         => NumberedLines.Read(path, open).Where(line => !string.IsNullOrWhiteSpace(line.Text)).Take(2).ToArray() is [var first, _] && StrictJson.IsValue(first.Text);
-
-    private static readonly JsonSerializerOptions Options = new() { AllowDuplicateProperties = false };
 }

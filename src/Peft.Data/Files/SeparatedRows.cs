@@ -9,7 +9,7 @@ internal static class SeparatedRows
     // RFC 4180: quoted fields may contain separators, line breaks and doubled quotes. Tab-separated files have no quotes by their media type.
     public static IEnumerable<DatasetRow> Read(string path, Func<Stream> open, char separator)
     {
-        using var reader = Guarded(path, () => Sep.New(separator).Reader(options => options with { Unescape = true, DisableQuotesParsing = separator == '\t' }).From(open()));
+        using var reader = Guarded(path, () => Sep.New(separator).Reader(options => options with { Unescape = true, DisableQuotesParsing = separator == '\t' }).From(NumberedLines.Reader(open())));
         var names = reader.Header.ColNames;
         // The reader's rows are structs on its buffer, which an iterator cannot hold.
         while (Guarded(path, () => reader.MoveNext() ? Row(reader.Current, names, path, separator) : null) is { } row) yield return row;
@@ -32,7 +32,7 @@ internal static class SeparatedRows
             {
                 return read();
             }
-            catch (Exception error) when (error is InvalidDataException or ArgumentException or NotSupportedException)
+            catch (Exception error) when ((error is InvalidDataException or ArgumentException or NotSupportedException) && error is not System.Text.DecoderFallbackException)
             {
                 throw new DatasetException($"{path} is not a table of separated values with a header: {error.Message}", error);
             }

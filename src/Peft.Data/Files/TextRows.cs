@@ -34,7 +34,7 @@ internal static class TextRows
     {
         var text = NumberedLines.Guarded(path, () =>
         {
-            using var reader = new StreamReader(open(), new UTF8Encoding(false, throwOnInvalidBytes: true));
+            using var reader = NumberedLines.Reader(open());
             return reader.ReadToEnd();
         });
         if (!string.IsNullOrWhiteSpace(text)) yield return Row(text, path);

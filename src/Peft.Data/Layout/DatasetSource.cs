@@ -10,35 +10,42 @@ internal static class DatasetSource
     public static IReadOnlyList<string> Resolve(string source, DatasetOptions options)
     {
         if (File.Exists(source)) return [source];
-        if (!Directory.Exists(source) && source.Contains('*')) return Matching(source);
-        if (FolderOf(source, options) is not { } folder) throw Missing(source);
-        var layout = DatasetLayout.Of(folder, source, options);
-        if (options.Files is not null) return layout.Matching(options.Files);
-        var split = SplitNames.Normal(options.Split);
-        return layout.Splits.GetValueOrDefault(split)
-            ?? throw new DatasetException($"{source} has no split \"{options.Split}\". Splits found: {string.Join(", ", layout.Splits.Keys)}.");
+        if (Directory.Exists(source)) return Inside(source, DatasetLayout.Of(source, source).Files(options));
+        if (source.Contains('*')) return Matching(source);
+        return FromHub(source, options, (hub, commit, layout) =>
+        {
+            var files = layout.Files(options);
+            return Inside(hub.DownloadDataset(source, commit, files.Contains), files);
+        });
     }
 
     /// <summary>The names of the splits.</summary>
     public static IReadOnlyList<string> Splits(string source, DatasetOptions options)
-        => FolderOf(source, options) is { } folder ? [.. DatasetLayout.Of(folder, source, options).Splits.Keys] : throw Missing(source);
+        => Directory.Exists(source) ? DatasetLayout.Of(source, source).Splits(options) : FromHub(source, options, (_, _, layout) => layout.Splits(options));
 
-    // A folder, or the downloaded files of a dataset on the hub.
-    private static string? FolderOf(string source, DatasetOptions options)
+    // The card and the names of all files are known before any data is downloaded, which may be far more than one split.
+    private static IReadOnlyList<string> FromHub(string source, DatasetOptions options, Func<HubClient, string, DatasetLayout, IReadOnlyList<string>> read)
     {
-        if (Directory.Exists(source)) return source;
-        if (!HubNames.IsRepository(source) || DataFile.Extensions.Contains(DataFile.ExtensionOf(source))) return null;
+        if (!HubNames.IsRepository(source) || DataFile.Extensions.Contains(DataFile.ExtensionOf(source))) throw Missing(source);
         using var hub = new HubClient(options.Hub);
         try
         {
-            var matcher = options.Files is { } patterns ? Glob.Of(patterns) : null;
-            return hub.DownloadDataset(source, options.Revision, name => name == DatasetCard.FileName || (matcher?.Match(name).HasMatches ?? DataFile.Extensions.Contains(DataFile.ExtensionOf(name))));
+            string[]? names = null;
+            var folder = Task.Run(() => hub.DownloadAsync(RepoKind.Dataset, source, options.Revision, all =>
+            {
+                names = [.. all];
+                return names.Contains(DatasetCard.FileName) ? [DatasetCard.FileName] : [.. names.Order(StringComparer.Ordinal).Take(1)];   // without a card some small file, such as .gitattributes
+            }, default)).GetAwaiter().GetResult();
+            // A snapshot that Python's client downloaded has no list of names: offline, its files are those there.
+            return read(hub, Path.GetFileName(folder), names is null ? DatasetLayout.Of(folder, source) : new(source, names, DatasetCard.Read(folder)));
         }
         catch (HubException error)
         {
             throw new HubException(error.Reason, $"There is no file or folder '{source}', and the download of the dataset of this id from the hub failed. {error.Message}", error);
         }
     }
+
+    private static IReadOnlyList<string> Inside(string folder, IReadOnlyList<string> files) => [.. files.Select(file => Path.Combine(folder, file))];
 
     private static string[] Matching(string pattern)
     {

@@ -12,6 +12,9 @@ namespace Peft.Export.Onnx;
 /// <param name="zeroTo">Indices of the positions, <c>[sequence]</c>.</param>
 internal sealed class OnnxHead(OnnxGraph graph, OnnxModules modules, PretrainedModel model, string ids, string? mask, string zeroTo)
 {
+    // Before the first position, however long the row: the runtime refuses to read there.
+    private const long NoPosition = int.MinValue;
+
     private readonly TransformerSpec spec = model.Spec;
 
     /// <summary>Adds the outputs.</summary>
@@ -60,7 +63,7 @@ internal sealed class OnnxHead(OnnxGraph graph, OnnxModules modules, PretrainedM
 
     private string Pooled(SequenceClassifier classifier, string hidden)
     {
-        if (spec.Kind == TransformerKind.EncoderDecoder) return Last(Equals(model.Config.Ids("eos_token_id")[0]), hidden);
+        if (spec.Kind == TransformerKind.EncoderDecoder) return Last(Equals(model.Config.Ids("eos_token_id")[0]), hidden, NoPosition);
         return classifier.Pooling switch
         {
             Pooling.Cls => graph.Add("Gather", [hidden, graph.Scalar(0L)], ("axis", 1L)),
@@ -80,10 +83,10 @@ internal sealed class OnnxHead(OnnxGraph graph, OnnxModules modules, PretrainedM
         return graph.FromSingle(graph.Add("Div", [sum, graph.Add("Max", [graph.Add("ReduceSum", [weight, graph.Constant(1)], ("keepdims", 0L)), graph.Single(1e-9)])]));
     }
 
-    // The hidden states at the last of the marked positions; at the first position if none is.
-    private string Last(string marked, string hidden)
+    // The hidden states at the last of the marked positions, or at another position if none is marked.
+    private string Last(string marked, string hidden, long otherwise = 0)
     {
-        var last = graph.Add("ReduceMax", [graph.Add("Mul", [graph.Cast(marked, DataType.Int64), zeroTo])], ("axes", new long[] { 1 }), ("keepdims", 1L));
+        var last = graph.Add("ReduceMax", [graph.Add("Where", [marked, zeroTo, graph.Scalar(otherwise)])], ("axes", new long[] { 1 }), ("keepdims", 1L));
         return graph.Add("Squeeze", [graph.Add("GatherND", [hidden, graph.Add("Unsqueeze", [last, graph.Constant(2)])], ("batch_dims", 1L)), graph.Constant(1)]);
     }
 }

@@ -9,9 +9,12 @@ internal static class NumberedLines
     /// <exception cref="DatasetException">The file cannot be read, or is not UTF-8.</exception>
     public static IEnumerable<(string Text, int Number)> Read(string path, Func<Stream>? open = null)
     {
-        using var reader = Guarded(path, () => new StreamReader(open?.Invoke() ?? File.OpenRead(path), Strict));
+        using var reader = Guarded(path, () => Reader(open?.Invoke() ?? File.OpenRead(path)));
         for (var number = 1; Guarded(path, reader.ReadLine) is { } line; number++) yield return (line, number);
     }
+
+    /// <summary>Reads UTF-8 text. Other bytes throw a <see cref="System.Text.DecoderFallbackException"/>.</summary>
+    public static StreamReader Reader(Stream stream) => new(stream, Strict);
 
     /// <summary>Runs a function that reads a file.</summary>
     /// <exception cref="DatasetException">The file cannot be read.</exception>

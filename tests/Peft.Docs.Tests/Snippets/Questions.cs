@@ -5,7 +5,7 @@ namespace Peft.Docs.Tests.Snippets;
 public class Questions : InFolder
 {
     [Fact]
-    public void Questions_are_answered_and_texts_embedded()
+    public void Questions_are_answered()
     {
         File.WriteAllText("questions.jsonl", string.Concat(new[] { "Lily", "Tom", "Ben", "Sue" }.Select(who =>
             $$$"""{"question": "Who went to the park?", "context": "One day, {{{who}}} went to the park.", "answers": {"text": ["{{{who}}}"], "answer_start": [9]}}""" + "\n")));
@@ -20,18 +20,5 @@ public class Questions : InFolder
         Console.WriteLine($"{answer.Text}, from {answer.Start}, {answer.Probability:P0}");
         // end
         answer.Text.ShouldBe("Tom");
-
-        Embed();
-    }
-
-    private static void Embed()
-    {
-        // snippet: embed
-        var tokenizer = Tokenizer.FromPretrained("models/stories260K");
-        using var model = FeatureExtractor.FromPretrained("models/stories260K");
-        IReadOnlyList<float[]> vectors = model.Embed(["The cat sat.", "A dog ran.", "The cat sat down."], tokenizer);
-        double cosine = vectors[0].Zip(vectors[2], (a, b) => a * b).Sum();                     // vectors are normalized to length 1
-        // end
-        cosine.ShouldBeInRange(0.5, 1);
     }
 }

@@ -37,7 +37,12 @@ public static class CausalLMChat
     /// <param name="tokenizer">Its tokenizer.</param>
     /// <param name="adapter">The adapter for requests whose <c>ModelId</c> names no other; null for the active adapters.</param>
     /// <exception cref="AdapterNotFoundException">The model has no such adapter.</exception>
-    public static MeanEmbeddingGenerator AsEmbeddingGenerator(this CausalLM model, Tokenizer tokenizer, string? adapter = null)
+    public static MeanEmbeddingGenerator AsEmbeddingGenerator(this CausalLM model, Tokenizer tokenizer, string? adapter = null) => Embeddings(model, tokenizer, adapter);
+
+    /// <inheritdoc cref="AsEmbeddingGenerator(CausalLM, Tokenizer, string)"/>
+    public static MeanEmbeddingGenerator AsEmbeddingGenerator(this FeatureExtractor model, Tokenizer tokenizer, string? adapter = null) => Embeddings(model, tokenizer, adapter);
+
+    private static MeanEmbeddingGenerator Embeddings(PretrainedModel model, Tokenizer tokenizer, string? adapter)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokenizer);
