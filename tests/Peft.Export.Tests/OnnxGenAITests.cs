@@ -85,6 +85,9 @@ public sealed class OnnxGenAITests : IDisposable
         using var classifier = SequenceClassifier.FromPretrained(Stories, new LoadOptions { LabelCount = 2 });
         using var peft = classifier.ApplyLora();
         Should.Throw<ExportException>(() => peft.SaveOnnxGenAI(folder["genai"], null)).Message.ShouldContain("export a CausalLM");
+        using var translator = Seq2SeqLM.FromConfig(OnnxT5Tests.Config("{}"));
+        using var adapted = translator.ApplyLora();
+        Should.Throw<ExportException>(() => adapted.SaveOnnxGenAI(folder["genai"], null)).Message.ShouldContain("A Seq2SeqLM cannot be exported");
         folder.FileNames.ShouldBeEmpty();
     }
 

@@ -15,7 +15,7 @@ public sealed class OnnxT5Tests : IDisposable
     // Longer than the largest distance with a bucket of its own.
     private const int SourceLength = 24, TargetLength = 20;
 
-    private static ModelConfig Config(string fields)
+    internal static ModelConfig Config(string fields)
     {
         var config = new JsonObject
         {

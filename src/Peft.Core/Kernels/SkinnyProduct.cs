@@ -6,13 +6,13 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// x·Wᵀ + b for the few rows of a decode step, on the CPU in float32. All threads together read W once, in storage order. BLAS reads it with a single thread for a single row, and
+/// x·Wᵀ + b for the few rows of a decode step or a prompt, on the CPU in float32. All threads together read W once, in storage order. BLAS reads it with a single thread for a single row, and
 /// copies all of it into another layout for several rows, which costs more than the product of so few rows.
 /// </summary>
 /// <remarks>Only in inference mode: in training, forward passes without gradients (activation checkpointing) must round like those with gradients.</remarks>
 internal static unsafe class SkinnyProduct
 {
-    private const int MostRows = 32;
+    private const int MostRows = 512, MostByColumns = 32;   // above this, BLAS is as fast
     private const int Share = 48;             // outputs per chunk of a thread: a multiple of the tiles of both kernels
     private const long Worthwhile = 1 << 18;  // number of multiplications below which a second thread does not pay off
 
@@ -22,7 +22,7 @@ internal static unsafe class SkinnyProduct
     /// <param name="bias"><c>[outputs]</c>, or null.</param>
     /// <param name="inputs">Length of an input.</param>
     public static bool Supports(Tensor input, Tensor weight, Tensor? bias, long inputs)
-        => TorchRuntime.Cpu.SkinnyProducts && is_inference_mode_enabled() && inputs % 8 == 0 && input.numel() is var count && count >= inputs && count <= MostRows * inputs && input.size(-1) == inputs && weight.dim() == 2 && weight.size(1) == inputs
+        => TorchRuntime.Cpu.SkinnyProducts && is_inference_mode_enabled() && inputs % 8 == 0 && input.numel() is var count && count >= inputs && count <= (weight.is_contiguous() ? MostRows : MostByColumns) * inputs && input.size(-1) == inputs && weight.dim() == 2 && weight.size(1) == inputs
            && TensorMemory.Supports(input, weight, bias ?? weight) && input.is_contiguous() && bias?.is_contiguous() != false && (weight.is_contiguous() || IsStoredByColumns(weight));
 
     private static bool IsStoredByColumns(Tensor weight) => weight.stride(0) == 1 && weight.stride(1) == weight.size(0);
@@ -38,7 +38,7 @@ internal static unsafe class SkinnyProduct
         fixed (float* xs = input.Floats(), ws = stored.Floats(), ys = result.Floats(), bs = bias is null ? [] : bias.Floats())
         {
             using var scratch = new Scratch(ReadsBlocks(rows, byColumns) ? BlockProduct.Floats(rows, inputs) : 1);
-            if (ReadsBlocks(rows, byColumns)) BlockProduct.Arrange(xs, rows, inputs, scratch.Memory);
+            if (ReadsBlocks(rows, byColumns)) BlockProduct.ArrangeByThreads(xs, rows, inputs, scratch.Memory);
             var (x, w, y, b) = ((nint)(ReadsBlocks(rows, byColumns) ? scratch.Memory : xs), (nint)ws, (nint)ys, (nint)bs);
             void Outputs(int first, int count) => Run((float*)x, (float*)w, (float*)b, (float*)y, rows, inputs, outputs, first, count, byColumns);
             if ((long)rows * inputs * outputs < Worthwhile) Outputs(0, outputs);
@@ -52,7 +52,7 @@ internal static unsafe class SkinnyProduct
     /// <param name="w">W <c>[outputs, inputs]</c>, stored by rows or by columns.</param>
     /// <param name="b"><c>[outputs]</c>, or null.</param>
     /// <param name="y">Takes the outputs, <c>[rows, outputs]</c>.</param>
-    /// <param name="rows">Number of rows, at most 32.</param>
+    /// <param name="rows">Number of rows.</param>
     /// <param name="inputs">Length of an input, a multiple of 8.</param>
     /// <param name="outputs">Number of outputs.</param>
     /// <param name="first">The first output.</param>
@@ -151,6 +151,7 @@ internal static unsafe class SkinnyProduct
     }
 
     private const int Depth = 16;   // rows of Wᵀ read at a time, so that the outputs stay in the L1 and L2 caches
+    private const int Ahead = 64;   // outputs between what is read and what is fetched
 
     [MethodImpl(JitOptions.Loop)]
     private static void Columns(float* x, float* w, float* b, float* y, int rows, int inputs, int outputs, int first, int count)
@@ -167,8 +168,15 @@ internal static unsafe class SkinnyProduct
             var from = w + (nint)k * outputs + first;
             var n = 0;
             for (; n + 16 <= count; n += 16)
-                for (var row = 0; row < rows; row += 4)
+            {
+                // The hardware prefetcher does not follow as many rows.
+                for (var i = 0; i < deep; i++) Prefetch.Near(from + n + Ahead + (nint)i * outputs);
+                var row = 0;
+                for (; Vector512.IsHardwareAccelerated && row + 8 <= rows; row += 8)
+                    WideTile(x + (nint)row * inputs + k, inputs, from + n, outputs, y + (nint)row * outputs + first + n, deep);
+                for (; row < rows; row += 4)
                     Tile(x + (nint)row * inputs + k, inputs, from + n, outputs, y + (nint)row * outputs + first + n, deep, Math.Min(4, rows - row));
+            }
             for (; n < count; n++)
                 for (var row = 0; row < rows; row++)
                 {
@@ -210,5 +218,35 @@ internal static unsafe class SkinnyProduct
         b2.Store(y2 + 8);
         a3.Store(y3);
         b3.Store(y3 + 8);
+    }
+
+    // Eight inputs and sixteen outputs.
+    [MethodImpl(JitOptions.Loop)]
+    private static void WideTile(float* x, nint inputs, float* w, nint outputs, float* y, int deep)
+    {
+        var (twice, wide) = (2 * inputs, 2 * outputs);
+        float* x3 = x + 3 * inputs, x6 = x3 + 3 * inputs, y3 = y + 3 * outputs, y6 = y3 + 3 * outputs;
+        Vector512<float> s0 = Vector512.Load(y), s1 = Vector512.Load(y + outputs), s2 = Vector512.Load(y + wide), s3 = Vector512.Load(y3);
+        Vector512<float> s4 = Vector512.Load(y3 + outputs), s5 = Vector512.Load(y3 + wide), s6 = Vector512.Load(y6), s7 = Vector512.Load(y6 + outputs);
+        for (var end = x + deep; x < end; x++, x3++, x6++, w += outputs)
+        {
+            var line = Vector512.Load(w);
+            s0 = Vector512.FusedMultiplyAdd(line, Vector512.Create(*x), s0);
+            s1 = Vector512.FusedMultiplyAdd(line, Vector512.Create(x[inputs]), s1);
+            s2 = Vector512.FusedMultiplyAdd(line, Vector512.Create(x[twice]), s2);
+            s3 = Vector512.FusedMultiplyAdd(line, Vector512.Create(*x3), s3);
+            s4 = Vector512.FusedMultiplyAdd(line, Vector512.Create(x3[inputs]), s4);
+            s5 = Vector512.FusedMultiplyAdd(line, Vector512.Create(x3[twice]), s5);
+            s6 = Vector512.FusedMultiplyAdd(line, Vector512.Create(*x6), s6);
+            s7 = Vector512.FusedMultiplyAdd(line, Vector512.Create(x6[inputs]), s7);
+        }
+        s0.Store(y);
+        s1.Store(y + outputs);
+        s2.Store(y + wide);
+        s3.Store(y3);
+        s4.Store(y3 + outputs);
+        s5.Store(y3 + wide);
+        s6.Store(y6);
+        s7.Store(y6 + outputs);
     }
 }

@@ -26,6 +26,23 @@ public class SkinnyProductTests
             }
     }
 
+    // Blocks of 16 and 8 rows, ends of blocks and tiles, inputs of more than one pass.
+    [Theory]
+    [InlineData(33, 64, 50), InlineData(64, 8, 8), InlineData(97, 776, 33), InlineData(129, 1544, 96), InlineData(512, 1536, 41)]
+    public void The_product_of_many_rows_equals_that_in_float64(int rows, int inputs, int outputs)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = inference_mode();
+        manual_seed(rows);
+        Tensor input = randn(3, rows, inputs)[1], weight = randn(outputs, inputs), bias = randn(outputs);
+        SkinnyProduct.Supports(input, weight, bias, inputs).ShouldBeTrue();
+        SkinnyProduct.Supports(input, randn(inputs, outputs).t(), bias, inputs).ShouldBeFalse("stored by columns: BLAS is faster");
+        var product = SkinnyProduct.Run(input, weight, bias, inputs);
+        var expected = nn.functional.linear(input.to_type(ScalarType.Float64), weight.to_type(ScalarType.Float64), bias.to_type(ScalarType.Float64));
+        product.to_type(ScalarType.Float64).Difference(expected).ShouldBeLessThan(1e-6 * inputs);
+        SkinnyProduct.Run(input, weight, bias, inputs).Difference(product).ShouldBe(0);
+    }
+
     [Fact]
     public void Other_products_are_left_to_torch()
     {
@@ -35,7 +52,7 @@ public class SkinnyProductTests
         using (no_grad()) SkinnyProduct.Supports(input, weight, null, 16).ShouldBeFalse("checkpointed activations are computed again with gradients");
         using var _ = inference_mode();
         SkinnyProduct.Supports(input, weight, null, 16).ShouldBeTrue();
-        SkinnyProduct.Supports(randn(33, 16), weight, null, 16).ShouldBeFalse("many rows");
+        SkinnyProduct.Supports(randn(513, 16), weight, null, 16).ShouldBeFalse("many rows");
         SkinnyProduct.Supports(randn(16, 4).t(), weight, null, 16).ShouldBeFalse("input is not contiguous");
         SkinnyProduct.Supports(input, randn(12, 32).narrow(1, 0, 16), null, 16).ShouldBeFalse("weight has gaps");
         SkinnyProduct.Supports(input, randn(12, 12), null, 12).ShouldBeFalse("the sizes differ");
