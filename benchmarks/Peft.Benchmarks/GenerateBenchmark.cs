@@ -54,8 +54,8 @@ internal static class GenerateBenchmark
     /// <param name="runs">Runs that are measured.</param>
     public static double Seconds(CausalLM model, PeftModel peft, IReadOnlyList<int>[] prompts, int added, int adapters, int? warmup, int runs)
     {
-        for (var i = peft.Adapters.Count; i < adapters; i++) peft.Add($"a{i}", peft.Find(PeftModel.DefaultName).Options);
-        string[] names = [.. peft.Adapters.Keys.Take(adapters)];
+        for (var i = peft.Adapters.Count; adapters > 1 && i < adapters; i++) peft.Add($"a{i}", peft.Find(PeftModel.DefaultName).Options);
+        string[] names = [.. peft.Adapters.Keys.Take(adapters)];   // none if they were merged
         var options = new GenerationOptions { MaxNewTokens = added, MinNewTokens = added };
         return Measure.Seconds(() =>
         {
