@@ -22,17 +22,7 @@ public sealed class StorageTests : BehaviourTests
         var before = packed.Select(weight => weight.Read().Bits()).ToList();
         using var expected = plain.Adapt(method).Shake(0.1, seed: 2);
         using var peft = model.Adapt(method).Shake(0.1, seed: 2);
-        var output = model.Logits();
-        output.ShouldBeNear(plain.Logits());
-
-        using var batch = Batch();
-        manual_seed(5);
-        plain.Loss(batch).backward();
-        manual_seed(5);
-        model.Loss(batch).backward();
-        peft.Trainables.Count.ShouldBe(expected.Trainables.Count);
-        foreach (var (one, other) in peft.Trainables.Zip(expected.Trainables)) one.Value.grad!.ShouldBeNear(other.Value.grad!);
-
+        var output = Compared(plain, expected, model, peft);
         try
         {
             peft.Merge();
@@ -64,16 +54,7 @@ public sealed class StorageTests : BehaviourTests
             var before = Values();
             using var expected = plain.Adapt(method).Shake(0.05, seed: 2);
             using var peft = model.Adapt(method).Shake(0.05, seed: 2);
-            var output = model.Logits();
-            output.ShouldBeNear(plain.Logits());
-
-            using var batch = Batch();
-            manual_seed(5);
-            plain.Loss(batch).backward();
-            manual_seed(5);
-            model.Loss(batch).backward();
-            foreach (var (one, other) in peft.Trainables.Zip(expected.Trainables)) one.Value.grad!.ShouldBeNear(other.Value.grad!);
-
+            var output = Compared(plain, expected, model, peft);
             try
             {
                 peft.Merge();
@@ -103,6 +84,21 @@ public sealed class StorageTests : BehaviourTests
         using var loaded = Load(plain, method);
         using var back = Load(model, method);
         model.Logits().ShouldBeNear(plain.Logits());
+    }
+
+    // The outputs of two models, after a comparison of outputs and gradients.
+    private static Tensor Compared(CausalLM plain, PeftModel expected, CausalLM model, PeftModel peft)
+    {
+        var output = model.Logits();
+        output.ShouldBeNear(plain.Logits());
+        using var batch = Batch();
+        manual_seed(5);
+        plain.Loss(batch).backward();
+        manual_seed(5);
+        model.Loss(batch).backward();
+        peft.Trainables.Count.ShouldBe(expected.Trainables.Count);
+        foreach (var (one, other) in peft.Trainables.Zip(expected.Trainables)) one.Value.grad!.ShouldBeNear(other.Value.grad!);
+        return output;
     }
 
     private PeftModel Load(CausalLM model, string method)

@@ -10,7 +10,7 @@ namespace Peft.Kernels;
 internal static unsafe class BlockProduct
 {
     private const int Fewest = 5;   // fewer rows leave most of a vector empty
-    private const int Tile = 8;     // rows of W at a time: independent sums hide the latency
+    private const int Tile = EightRows.Count;
     private const int Depth = 768;  // columns of W at a time: a tile takes most of the first-level cache
 
     /// <summary>True if the kernel is the right one for a number of rows.</summary>
@@ -87,78 +87,16 @@ internal static unsafe class BlockProduct
                 var depth = Math.Min(deep, inputs - k);
                 for (var block = 0; block < blocks; block++)
                 {
-                    float* from = x + ((nint)block * inputs + k) * lanes, to = sums + block * Tile * lanes;
+                    float* from = x + ((nint)block * inputs + k) * lanes, to = sums + block * Tile * lanes, next = block == 0 ? ahead + (nint)k * Tile : at + k;   // the next eight rows are fetched once
                     if (wide < Tile)
                         for (var i = 0; i < wide; i++) One(from, at + (nint)i * inputs + k, depth, lanes, to + i * lanes);
-                    else if (lanes == 16) Sixteen(from, at + k, inputs, depth, block == 0 ? ahead + (nint)k * Tile : at + k, to);
-                    else Eight(from, at + k, inputs, depth, block == 0 ? ahead + (nint)k * Tile : at + k, to);
+                    else if (lanes == 16) EightRows.Sixteen(at + k, inputs, from, 16, to, 16, depth, next, Tile);
+                    else EightRows.Eight(at + k, inputs, from, 8, to, 8, depth, next, Tile);
                 }
             }
             for (var block = 0; block < blocks; block++)
                 Put(sums + block * Tile * lanes, lanes, y + (nint)block * lanes * outputs + n, outputs, Math.Min(lanes, rows - block * lanes), wide);
         }
-    }
-
-    // Adds to the sums of eight outputs for a block of 16 rows. Meanwhile, the next eight rows of W are fetched.
-    [MethodImpl(JitOptions.Loop)]
-    private static void Sixteen(float* x, float* w, nint inputs, int depth, float* ahead, float* sums)
-    {
-        Vector512<float> s0 = Vector512.Load(sums), s1 = Vector512.Load(sums + 16), s2 = Vector512.Load(sums + 32), s3 = Vector512.Load(sums + 48);
-        Vector512<float> s4 = Vector512.Load(sums + 64), s5 = Vector512.Load(sums + 80), s6 = Vector512.Load(sums + 96), s7 = Vector512.Load(sums + 112);
-        var twice = 2 * inputs;
-        float* w3 = w + 3 * inputs, w6 = w3 + 3 * inputs;
-        for (var end = w + depth; w < end; w++, w3++, w6++, x += 16, ahead += Tile)
-        {
-            Prefetch.Far(ahead);
-            var column = Vector512.Load(x);
-            s0 = Vector512.FusedMultiplyAdd(column, Vector512.Create(*w), s0);
-            s1 = Vector512.FusedMultiplyAdd(column, Vector512.Create(w[inputs]), s1);
-            s2 = Vector512.FusedMultiplyAdd(column, Vector512.Create(w[twice]), s2);
-            s3 = Vector512.FusedMultiplyAdd(column, Vector512.Create(*w3), s3);
-            s4 = Vector512.FusedMultiplyAdd(column, Vector512.Create(w3[inputs]), s4);
-            s5 = Vector512.FusedMultiplyAdd(column, Vector512.Create(w3[twice]), s5);
-            s6 = Vector512.FusedMultiplyAdd(column, Vector512.Create(*w6), s6);
-            s7 = Vector512.FusedMultiplyAdd(column, Vector512.Create(w6[inputs]), s7);
-        }
-        s0.Store(sums);
-        s1.Store(sums + 16);
-        s2.Store(sums + 32);
-        s3.Store(sums + 48);
-        s4.Store(sums + 64);
-        s5.Store(sums + 80);
-        s6.Store(sums + 96);
-        s7.Store(sums + 112);
-    }
-
-    // The same for a block of 8 rows.
-    [MethodImpl(JitOptions.Loop)]
-    private static void Eight(float* x, float* w, nint inputs, int depth, float* ahead, float* sums)
-    {
-        Vector256<float> s0 = Vector256.Load(sums), s1 = Vector256.Load(sums + 8), s2 = Vector256.Load(sums + 16), s3 = Vector256.Load(sums + 24);
-        Vector256<float> s4 = Vector256.Load(sums + 32), s5 = Vector256.Load(sums + 40), s6 = Vector256.Load(sums + 48), s7 = Vector256.Load(sums + 56);
-        var twice = 2 * inputs;
-        float* w3 = w + 3 * inputs, w6 = w3 + 3 * inputs;
-        for (var end = w + depth; w < end; w++, w3++, w6++, x += 8, ahead += Tile)
-        {
-            Prefetch.Far(ahead);
-            var column = Vector256.Load(x);
-            s0 = Vector256.FusedMultiplyAdd(column, Vector256.Create(*w), s0);
-            s1 = Vector256.FusedMultiplyAdd(column, Vector256.Create(w[inputs]), s1);
-            s2 = Vector256.FusedMultiplyAdd(column, Vector256.Create(w[twice]), s2);
-            s3 = Vector256.FusedMultiplyAdd(column, Vector256.Create(*w3), s3);
-            s4 = Vector256.FusedMultiplyAdd(column, Vector256.Create(w3[inputs]), s4);
-            s5 = Vector256.FusedMultiplyAdd(column, Vector256.Create(w3[twice]), s5);
-            s6 = Vector256.FusedMultiplyAdd(column, Vector256.Create(*w6), s6);
-            s7 = Vector256.FusedMultiplyAdd(column, Vector256.Create(w6[inputs]), s7);
-        }
-        s0.Store(sums);
-        s1.Store(sums + 8);
-        s2.Store(sums + 16);
-        s3.Store(sums + 24);
-        s4.Store(sums + 32);
-        s5.Store(sums + 40);
-        s6.Store(sums + 48);
-        s7.Store(sums + 56);
     }
 
     [MethodImpl(JitOptions.Loop)]

@@ -13,7 +13,7 @@ namespace Peft.Kernels;
 internal static unsafe class SkinnyProduct
 {
     private const int MostRows = 512, MostByColumns = 32;   // above this, BLAS is as fast
-    private const int Share = 48;             // outputs per chunk of a thread: a multiple of the tiles of both kernels
+    private const int Unit = 48;              // ranges are whole tiles of all kernels
     private const long Worthwhile = 1 << 18;  // number of multiplications below which a second thread does not pay off
 
     /// <summary>True if the kernel supports such tensors.</summary>
@@ -42,7 +42,7 @@ internal static unsafe class SkinnyProduct
             var (x, w, y, b) = ((nint)(ReadsBlocks(rows, byColumns) ? scratch.Memory : xs), (nint)ws, (nint)ys, (nint)bs);
             void Outputs(int first, int count) => Run((float*)x, (float*)w, (float*)b, (float*)y, rows, inputs, outputs, first, count, byColumns);
             if ((long)rows * inputs * outputs < Worthwhile) Outputs(0, outputs);
-            else TensorMemory.InShares((outputs + Share - 1) / Share, (_, start, count) => Outputs(start * Share, Math.Min(count * Share, outputs - start * Share)));
+            else TensorMemory.InRanges(outputs, Unit, Outputs);
         }
         return result;
     }
@@ -173,7 +173,7 @@ internal static unsafe class SkinnyProduct
                 for (var i = 0; i < deep; i++) Prefetch.Near(from + n + Ahead + (nint)i * outputs);
                 var row = 0;
                 for (; Vector512.IsHardwareAccelerated && row + 8 <= rows; row += 8)
-                    WideTile(x + (nint)row * inputs + k, inputs, from + n, outputs, y + (nint)row * outputs + first + n, deep);
+                    EightRows.Sixteen(x + (nint)row * inputs + k, inputs, from + n, outputs, y + (nint)row * outputs + first + n, outputs, deep, from + n, outputs);
                 for (; row < rows; row += 4)
                     Tile(x + (nint)row * inputs + k, inputs, from + n, outputs, y + (nint)row * outputs + first + n, deep, Math.Min(4, rows - row));
             }
@@ -218,35 +218,5 @@ internal static unsafe class SkinnyProduct
         b2.Store(y2 + 8);
         a3.Store(y3);
         b3.Store(y3 + 8);
-    }
-
-    // Eight inputs and sixteen outputs.
-    [MethodImpl(JitOptions.Loop)]
-    private static void WideTile(float* x, nint inputs, float* w, nint outputs, float* y, int deep)
-    {
-        var (twice, wide) = (2 * inputs, 2 * outputs);
-        float* x3 = x + 3 * inputs, x6 = x3 + 3 * inputs, y3 = y + 3 * outputs, y6 = y3 + 3 * outputs;
-        Vector512<float> s0 = Vector512.Load(y), s1 = Vector512.Load(y + outputs), s2 = Vector512.Load(y + wide), s3 = Vector512.Load(y3);
-        Vector512<float> s4 = Vector512.Load(y3 + outputs), s5 = Vector512.Load(y3 + wide), s6 = Vector512.Load(y6), s7 = Vector512.Load(y6 + outputs);
-        for (var end = x + deep; x < end; x++, x3++, x6++, w += outputs)
-        {
-            var line = Vector512.Load(w);
-            s0 = Vector512.FusedMultiplyAdd(line, Vector512.Create(*x), s0);
-            s1 = Vector512.FusedMultiplyAdd(line, Vector512.Create(x[inputs]), s1);
-            s2 = Vector512.FusedMultiplyAdd(line, Vector512.Create(x[twice]), s2);
-            s3 = Vector512.FusedMultiplyAdd(line, Vector512.Create(*x3), s3);
-            s4 = Vector512.FusedMultiplyAdd(line, Vector512.Create(x3[inputs]), s4);
-            s5 = Vector512.FusedMultiplyAdd(line, Vector512.Create(x3[twice]), s5);
-            s6 = Vector512.FusedMultiplyAdd(line, Vector512.Create(*x6), s6);
-            s7 = Vector512.FusedMultiplyAdd(line, Vector512.Create(x6[inputs]), s7);
-        }
-        s0.Store(y);
-        s1.Store(y + outputs);
-        s2.Store(y + wide);
-        s3.Store(y3);
-        s4.Store(y3 + outputs);
-        s5.Store(y3 + wide);
-        s6.Store(y6);
-        s7.Store(y6 + outputs);
     }
 }

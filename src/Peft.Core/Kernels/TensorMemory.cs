@@ -48,6 +48,18 @@ internal static class TensorMemory
         });
     }
 
+    /// <summary>Divides a range into several chunks for each thread, so that no thread waits long for another that the system has stopped.</summary>
+    /// <param name="count">Length of the range.</param>
+    /// <param name="unit">Chunks are multiples of this, but for the last.</param>
+    /// <param name="part">Runs a chunk, given its start and length.</param>
+    public static void InRanges(int count, int unit, Action<int, int> part)
+    {
+        const int PerThread = 4;
+        var chunks = PerThread * get_num_threads();
+        var size = ((count + chunks - 1) / chunks + unit - 1) / unit * unit;
+        Parallel((count + size - 1) / size, i => part(i * size, Math.Min(size, count - i * size)));
+    }
+
     /// <summary>Divides a range into equal chunks, one for each thread, and returns their number.</summary>
     /// <param name="count">Length of the range.</param>
     /// <param name="part">Runs a chunk, given its index, start and length.</param>

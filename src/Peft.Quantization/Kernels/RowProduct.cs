@@ -18,7 +18,6 @@ internal static unsafe class RowProduct
     private const int Lanes = 16;
     private const int Tile = 4;               // rows of W at a time: independent sums hide the latency
     private const int Depth = 1024;           // columns at a time: a tile takes half of the first-level cache
-    private const int PartsPerThread = 4;     // no thread waits long for another that the system has stopped
     private const long Worthwhile = 1 << 18;  // number of weights below which a second thread does not pay off
 
     /// <summary>True if the kernel supports an input <c>[…, in]</c>.</summary>
@@ -39,11 +38,7 @@ internal static unsafe class RowProduct
         var (x, y) = (TensorAddress.Of(rows), TensorAddress.Of(result));
         void Outputs(int first, int length) => Run(reader, (float*)x, (float*)y, count, inputs, outputs, first, length);
         if ((long)inputs * outputs < Worthwhile) Outputs(0, outputs);
-        else
-        {
-            var size = ((outputs + Tile * PartsPerThread * get_num_threads() - 1) / (Tile * PartsPerThread * get_num_threads())) * Tile;
-            TensorMemory.Parallel((outputs + size - 1) / size, part => Outputs(part * size, Math.Min(size, outputs - part * size)));
-        }
+        else TensorMemory.InRanges(outputs, Tile, Outputs);
         return Values.As(result, input.dtype);
     }
 

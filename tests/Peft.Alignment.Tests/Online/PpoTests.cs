@@ -3,16 +3,32 @@ using static TorchSharp.torch;
 
 namespace Peft.Alignment.Tests.Online;
 
-public sealed class PpoTests
+public sealed class PpoTests : IDisposable
 {
+    private readonly DisposeScope scope = NewDisposeScope();
+    private readonly Models.CausalLM model;
+    private readonly PeftModel peft;
+    private readonly ValueModel values;
+    private readonly ActorCritic models;
+
+    public PpoTests()
+    {
+        peft = OnlineRuns.Policy(out model);
+        values = ValueModel.Adapter(peft);
+        models = new(peft, values);
+    }
+
+    public void Dispose()
+    {
+        values.Dispose();
+        peft.Dispose();
+        model.Dispose();
+        scope.Dispose();
+    }
+
     [Fact]
     public void Ppo_raises_the_reward_with_values_from_another_adapter_of_the_base()
     {
-        using var scope = NewDisposeScope();
-        using var peft = OnlineRuns.Policy(out var model);
-        using var _ = model;
-        using var values = ValueModel.Adapter(peft);
-        var models = new ActorCritic(peft, values);
         var rewards = OnlineRuns.Rewards(models, new PpoObjective(models, OnlineRuns.Rollouts(2) with { Iterations = 2 }, new PpoOptions { KlCoefficient = 0.001, KlTarget = 5 }), 60, prompts: 16);
         rewards.Count.ShouldBe(30);
         rewards.TakeLast(3).Average().ShouldBeGreaterThan(rewards.Take(3).Average() + 0.3);
@@ -22,11 +38,6 @@ public sealed class PpoTests
     [Fact]
     public void The_coefficient_of_ppo_adapts_to_its_target_in_proportion_to_the_bounded_error()
     {
-        using var scope = NewDisposeScope();
-        using var peft = OnlineRuns.Policy(out var model);
-        using var _ = model;
-        using var values = ValueModel.Adapter(peft);
-        var models = new ActorCritic(peft, values);
         var metrics = OnlineRuns.Metrics(models, new PpoObjective(models, OnlineRuns.Rollouts(2), new PpoOptions { KlCoefficient = 0.1, KlTarget = 0.02, KlHorizon = 100 }), new() { MaxSteps = 8, BatchSize = 4, LearningRate = 5e-2 });
         var expected = 0.1;
         var errors = new List<double>();
@@ -43,11 +54,7 @@ public sealed class PpoTests
     [Fact]
     public void Each_pass_of_ppo_over_its_completions_shuffles_them()
     {
-        using var scope = NewDisposeScope();
-        using var peft = OnlineRuns.Policy(out var model);
-        using var _ = model;
-        using var values = ValueModel.Adapter(peft);
-        var objective = new PpoObjective(new ActorCritic(peft, values), OnlineRuns.Rollouts(2) with { MiniBatches = 2, Iterations = 3 });
+        var objective = new PpoObjective(models, OnlineRuns.Rollouts(2) with { MiniBatches = 2, Iterations = 3 });
         using var metrics = new TrainingMetrics();
         manual_seed(5);
         using var prompts = OnlineRuns.Prompts(8).GetBatch([.. Enumerable.Range(0, 8)]);
@@ -65,11 +72,6 @@ public sealed class PpoTests
     [Fact]
     public void Parts_of_a_batch_of_ppo_give_its_loss_gradients_and_metrics()
     {
-        using var scope = NewDisposeScope();
-        using var peft = OnlineRuns.Policy(out var model);
-        using var _ = model;
-        using var values = ValueModel.Adapter(peft);
-        var models = new ActorCritic(peft, values);
         var objective = new PpoObjective(models, OnlineRuns.Rollouts(3) with { MaxCompletionLength = 12 });
         using var rollout = new TrainingMetrics();
         manual_seed(5);

@@ -1,3 +1,4 @@
+using Peft.Quantization;
 using Peft.Models;
 using static TorchSharp.torch;
 
@@ -50,5 +51,20 @@ internal static class Stories
             using var loss = model.Loss(batch);
             return loss.item<float>();
         }));
+    }
+
+    /// <summary>The model with its weights rounded to the nearest values that a method has.</summary>
+    public static CausalLM Rounded(CalibratedOptions options)
+    {
+        using var _ = no_grad();
+        var model = Model();
+        var (bits, symmetric) = options is GptqOptions gptq ? (gptq.Bits, gptq.IsSymmetric) : (4, false);
+        foreach (var (path, module) in ModelQuantization.Choose(model, []))
+        {
+            using var scope = NewDisposeScope();
+            var matrix = new CalibratedModule(path, module).Read();
+            module.Weight.copy_(GroupedCodes.Round(matrix, options.SizeFor(matrix.shape[0]), bits, symmetric, path).Values().t());
+        }
+        return model;
     }
 }
