@@ -9,12 +9,8 @@ namespace Peft.Kernels;
 /// </summary>
 internal static unsafe class BlockProduct
 {
-    private const int Fewest = 5;   // fewer rows leave most of a vector empty
     private const int Tile = EightRows.Count;
     private const int Depth = 768;  // columns of W at a time: a tile takes most of the first-level cache
-
-    /// <summary>True if the kernel is the right one for a number of rows.</summary>
-    public static bool Takes(int rows) => rows >= Fewest;
 
     /// <summary>Length of an input in blocks.</summary>
     public static int Floats(int rows, int inputs) => (rows + Lanes(rows) - 1) / Lanes(rows) * Lanes(rows) * inputs;

@@ -23,7 +23,7 @@ internal static unsafe class SkinnyProduct
     /// <param name="inputs">Length of an input.</param>
     public static bool Supports(Tensor input, Tensor weight, Tensor? bias, long inputs)
         => TorchRuntime.Cpu.SkinnyProducts && is_inference_mode_enabled() && inputs % 8 == 0 && input.numel() is var count && count >= inputs && count <= (weight.is_contiguous() ? MostRows : MostByColumns) * inputs && input.size(-1) == inputs && weight.dim() == 2 && weight.size(1) == inputs
-           && TensorMemory.Supports(input, weight, bias ?? weight) && input.is_contiguous() && bias?.is_contiguous() != false && (weight.is_contiguous() || IsStoredByColumns(weight));
+           && TensorMemory.Supports(input, weight, bias ?? weight) && bias?.is_contiguous() != false && (weight.is_contiguous() || IsStoredByColumns(weight));
 
     private static bool IsStoredByColumns(Tensor weight) => weight.stride(0) == 1 && weight.stride(1) == weight.size(0);
 
@@ -35,7 +35,8 @@ internal static unsafe class SkinnyProduct
         shape[^1] = outputs;
         var result = empty(shape, ScalarType.Float32);
         using var stored = byColumns ? weight.t() : weight.alias();
-        fixed (float* xs = input.Floats(), ws = stored.Floats(), ys = result.Floats(), bs = bias is null ? [] : bias.Floats())
+        using var dense = input.contiguous();
+        fixed (float* xs = dense.Floats(), ws = stored.Floats(), ys = result.Floats(), bs = bias is null ? [] : bias.Floats())
         {
             using var scratch = new Scratch(ReadsBlocks(rows, byColumns) ? BlockProduct.Floats(rows, inputs) : 1);
             if (ReadsBlocks(rows, byColumns)) BlockProduct.ArrangeByThreads(xs, rows, inputs, scratch.Memory);
@@ -62,12 +63,11 @@ internal static unsafe class SkinnyProduct
     {
         if (rows == 1) SingleRow(x, w, b, y, inputs, outputs, first, count, byColumns);
         else if (byColumns) Columns(x, w, b, y, rows, inputs, outputs, first, count);
-        else if (BlockProduct.Takes(rows)) BlockProduct.Run(x, w, b, y, rows, inputs, outputs, first, count);
-        else Rows(x, w, b, y, rows, inputs, outputs, first, count);
+        else BlockProduct.Run(x, w, b, y, rows, inputs, outputs, first, count);
     }
 
     /// <summary>True if the input must be in blocks (<see cref="BlockProduct.Arrange"/>).</summary>
-    public static bool ReadsBlocks(int rows, bool byColumns) => !byColumns && BlockProduct.Takes(rows);
+    public static bool ReadsBlocks(int rows, bool byColumns) => rows > 1 && !byColumns;
 
     private static void SingleRow(float* x, float* w, float* b, float* y, int inputs, int outputs, int first, int count, bool byColumns)
     {
@@ -97,57 +97,6 @@ internal static unsafe class SkinnyProduct
             Vector256.FusedMultiplyAdd(x3, Vector256.Load(w3 + n), sum).Store(y + n);
         }
         for (; n < count; n++) y[n] += x[0] * w[n] + x[1] * w1[n] + x[2] * w2[n] + x[3] * w3[n];
-    }
-
-    // Two to four rows, in tiles with three rows of W: twelve independent sums hide the latency. Missing rows repeat the last one and are not stored.
-    [MethodImpl(JitOptions.Loop)]
-    private static void Rows(float* x, float* w, float* b, float* y, int rows, int inputs, int outputs, int first, int count)
-    {
-        float* x1 = rows > 1 ? x + inputs : x, x2 = rows > 2 ? x1 + inputs : x1, x3 = rows > 3 ? x2 + inputs : x2;
-        for (var n = first; n < first + count; n += 3)
-        {
-            var wide = Math.Min(3, first + count - n);
-            float* w0 = w + (nint)n * inputs, w1 = wide > 1 ? w0 + inputs : w0, w2 = wide > 2 ? w1 + inputs : w1;
-            float b0 = b == null ? 0 : b[n], b1 = b == null || wide < 2 ? 0 : b[n + 1], b2 = b == null || wide < 3 ? 0 : b[n + 2];
-            Vector256<float> s00 = default, s01 = default, s02 = default, s10 = default, s11 = default, s12 = default;
-            Vector256<float> s20 = default, s21 = default, s22 = default, s30 = default, s31 = default, s32 = default;
-            // Prefetches the first half of the tile after the next: three streams of short rows are too many for the hardware prefetcher.
-            var ahead = (byte*)(w0 + 6 * inputs);
-            for (var k = 0; k < inputs; k += 8)
-            {
-                Prefetch.Near(ahead + (nint)k * 6);
-                Vector256<float> u = Vector256.Load(w0 + k), v = Vector256.Load(w1 + k), t = Vector256.Load(w2 + k);
-                var one = Vector256.Load(x + k);
-                s00 = Vector256.FusedMultiplyAdd(one, u, s00);
-                s01 = Vector256.FusedMultiplyAdd(one, v, s01);
-                s02 = Vector256.FusedMultiplyAdd(one, t, s02);
-                one = Vector256.Load(x1 + k);
-                s10 = Vector256.FusedMultiplyAdd(one, u, s10);
-                s11 = Vector256.FusedMultiplyAdd(one, v, s11);
-                s12 = Vector256.FusedMultiplyAdd(one, t, s12);
-                one = Vector256.Load(x2 + k);
-                s20 = Vector256.FusedMultiplyAdd(one, u, s20);
-                s21 = Vector256.FusedMultiplyAdd(one, v, s21);
-                s22 = Vector256.FusedMultiplyAdd(one, t, s22);
-                one = Vector256.Load(x3 + k);
-                s30 = Vector256.FusedMultiplyAdd(one, u, s30);
-                s31 = Vector256.FusedMultiplyAdd(one, v, s31);
-                s32 = Vector256.FusedMultiplyAdd(one, t, s32);
-            }
-            var to = y + n;
-            Store(s00, s01, s02, b0, b1, b2, to, wide);
-            if (rows > 1) Store(s10, s11, s12, b0, b1, b2, to + outputs, wide);
-            if (rows > 2) Store(s20, s21, s22, b0, b1, b2, to + 2 * (nint)outputs, wide);
-            if (rows > 3) Store(s30, s31, s32, b0, b1, b2, to + 3 * (nint)outputs, wide);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(Vector256<float> s0, Vector256<float> s1, Vector256<float> s2, float b0, float b1, float b2, float* y, int wide)
-    {
-        y[0] = Vector256.Sum(s0) + b0;
-        if (wide > 1) y[1] = Vector256.Sum(s1) + b1;
-        if (wide > 2) y[2] = Vector256.Sum(s2) + b2;
     }
 
     private const int Depth = 16;   // rows of Wᵀ read at a time, so that the outputs stay in the L1 and L2 caches

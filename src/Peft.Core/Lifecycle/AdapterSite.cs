@@ -61,6 +61,9 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     public LowRankUpdate? UpdateOf(ReadOnlySpan<AdapterLayer> stack, int rows)
         => FactorsOf(stack) is { } factors && !FoldingIsCheaper(stack, rows) ? factors : null;
 
+    /// <summary>True if the kernels of decode steps add the given layers to the module's product.</summary>
+    public bool HasLowRankStep(ReadOnlySpan<AdapterLayer> stack) => TorchRuntime.Cpu.LowRankProducts && FactorsOf(stack) is { } factors && LowRankStep.Supports(factors.A, factors.B);
+
     private Tensor Apply(Tensor input, Weights weights) => Target.Apply(input, weights.Weight, weights.Bias);
 
     // The base bias, which merging keeps.

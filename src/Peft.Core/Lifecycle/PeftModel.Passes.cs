@@ -106,9 +106,11 @@ public sealed partial class PeftModel
     /// <summary>The task of each row, <c>[rows]</c>, or of all rows, <c>[1]</c>; null outside <see cref="Tasks"/>.</summary>
     public Tensor? TaskIds => Current(state => state.Tasks);
 
+    private const long InCaches = 16L << 20;   // bytes of weights that roughly stay in the processor's caches, so that a decode step is short
+
     /// <summary>
     /// Folds the adapters in effect into copies of the weights for forward passes without gradients, until the result is disposed, if those copies
-    /// are small. This pays off for several passes with the same weights; generation does it itself. The model must not be trained meanwhile.
+    /// are small. This pays off for several passes with the same weights; generation does it itself. On the CPU, low-rank adapters of large matrices are not folded: the products of a decode step add them at less cost. The model must not be trained meanwhile.
     /// </summary>
     /// <param name="maximumBytes">Maximum total size of the copies in bytes. If they are larger, or an adapter cannot be folded, nothing is folded.</param>
     public IDisposable ForInference(long maximumBytes = 128L << 20)
@@ -118,7 +120,9 @@ public sealed partial class PeftModel
             RequireLoaded();
             var folding = StateIn(flow.Value);
             var sites = folding.Sites.Where(pair => pair.Value.Layers.Length > 0).ToList();
-            var fits = sites.Sum(pair => pair.Key.Target.Storage.Bytes) <= maximumBytes && sites.TrueForAll(pair => pair.Key.Target.Storage.Parameter is not null
+            var bytes = sites.Sum(pair => pair.Key.Target.Storage.Bytes);
+            if (bytes > InCaches && sites.TrueForAll(pair => pair.Key.HasLowRankStep(pair.Value.Layers))) return new Scope(() => { });
+            var fits = bytes <= maximumBytes && sites.TrueForAll(pair => pair.Key.Target.Storage.Parameter is not null
                 && !AdapterSite.IsNarrow(pair.Key.Target.ComputeType) && pair.Value.Layers.All(layer => layer.CostPerPosition > 0));
             if (!fits || sites.Count == 0) return new Scope(() => { });
             folding.BeginFolding();
