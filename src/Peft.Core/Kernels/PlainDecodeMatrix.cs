@@ -25,6 +25,9 @@ internal sealed unsafe class PlainDecodeMatrix : DecodeMatrix
     }
 
     /// <inheritdoc/>
+    public override int MostRows => byColumns ? base.MostRows : int.MaxValue;
+
+    /// <inheritdoc/>
     public override bool ReadsBlocks(int rows) => SkinnyProduct.ReadsBlocks(rows, byColumns);
 
     /// <inheritdoc/>

@@ -63,7 +63,7 @@ internal sealed class RowGroups
         {
             if (layers.Length == 0) continue;
             if (site.UpdateOf(layers, indices.Length) is not { } factors || DecodeUpdate.Of(factors, indices, indices.Length) is not { } update) return null;
-            updates.Add(update);
+            updates.AddRange(update);
         }
         return [.. updates];
     }

@@ -50,9 +50,9 @@ internal sealed class DecodeLayer
             Norms = (decodeNorms[0]!, decodeNorms[1]!), OutputNorms = (decodeNorms[2], decodeNorms[3]), HeadNorms = (decodeNorms[4], decodeNorms[5]),
             Projections = projected, Output = output, Wide = inner, Down = last,
         };
-        var (keys, values) = context.Cache!.Room(context.Layer, rows, shape.KeyValueHeads, shape.Size, 1, ScalarType.Float32, context.Device);
+        var (keys, values) = context.CacheRoom(shape);
         var angles = attention.AnglesOf(context);
-        return block.Run(input, keys, values, context.Past, angles?.Cosine, angles?.SignedSine, context.FirstPositions).MoveToOuterDisposeScope();
+        return block.Run(input, keys, values, context.Past, angles?.Cosine, angles?.SignedSine, context.FirstPositions, context.PromptLengths).MoveToOuterDisposeScope();
     }
 
     private static DecodeLinear[]? All(AdaptableModule[] modules, int rows)
