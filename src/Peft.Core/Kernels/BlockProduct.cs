@@ -9,12 +9,8 @@ namespace Peft.Kernels;
 /// </summary>
 internal static unsafe class BlockProduct
 {
-    private const int Fewest = 5;   // fewer rows leave most of a vector empty
     private const int Tile = EightRows.Count;
     private const int Depth = 768;  // columns of W at a time: a tile takes most of the first-level cache
-
-    /// <summary>True if the kernel is the right one for a number of rows.</summary>
-    public static bool Takes(int rows) => rows >= Fewest;
 
     /// <summary>Length of an input in blocks.</summary>
     public static int Floats(int rows, int inputs) => (rows + Lanes(rows) - 1) / Lanes(rows) * Lanes(rows) * inputs;
@@ -25,7 +21,7 @@ internal static unsafe class BlockProduct
     /// <summary>Brings an input into blocks, the last of which is filled up with zeros.</summary>
     /// <param name="x"><c>[rows, inputs]</c></param>
     /// <param name="rows">Number of rows.</param>
-    /// <param name="inputs">Length of a row, a multiple of 8.</param>
+    /// <param name="inputs">Length of a row.</param>
     /// <param name="to">Takes the blocks, <c>[blocks, inputs, lanes]</c>: <see cref="Floats"/> values.</param>
     public static void Arrange(float* x, int rows, int inputs, float* to)
     {
@@ -50,11 +46,11 @@ internal static unsafe class BlockProduct
         {
             var from = x + (nint)(first + i) * inputs;
             var high = Math.Clamp(rows - first - i, 0, 8);
+            nint k = 0;
             if (high == 8)
-                for (nint k = 0; k < inputs; k += 8) TileProducts.TransposeBlock(from + k, inputs, to + k * lanes, lanes);
-            else
-                for (nint k = 0; k < inputs; k++)
-                    for (var row = 0; row < 8; row++) to[k * lanes + row] = row < high ? from[row * inputs + k] : 0;
+                for (; k + 8 <= inputs; k += 8) TileProducts.TransposeBlock(from + k, inputs, to + k * lanes, lanes);
+            for (; k < inputs; k++)
+                for (var row = 0; row < 8; row++) to[k * lanes + row] = row < high ? from[row * inputs + k] : 0;
         }
     }
 
@@ -64,7 +60,7 @@ internal static unsafe class BlockProduct
     /// <param name="b"><c>[outputs]</c>, or null.</param>
     /// <param name="y">Takes the outputs, <c>[rows, outputs]</c>.</param>
     /// <param name="rows">Number of rows.</param>
-    /// <param name="inputs">Length of an input, a multiple of 8.</param>
+    /// <param name="inputs">Length of an input.</param>
     /// <param name="outputs">Number of outputs.</param>
     /// <param name="first">The first output.</param>
     /// <param name="count">Number of outputs in the range.</param>

@@ -13,6 +13,7 @@ namespace Peft.Kernels;
 internal static unsafe class SkinnyProduct
 {
     private const int MostRows = 512, MostByColumns = 32;   // above this, BLAS is as fast
+    private const int Fewest = 5;             // rows of a block: fewer leave most of a vector empty
     private const int Unit = 48;              // ranges are whole tiles of all kernels
     private const long Worthwhile = 1 << 18;  // number of multiplications below which a second thread does not pay off
 
@@ -22,7 +23,7 @@ internal static unsafe class SkinnyProduct
     /// <param name="bias"><c>[outputs]</c>, or null.</param>
     /// <param name="inputs">Length of an input.</param>
     public static bool Supports(Tensor input, Tensor weight, Tensor? bias, long inputs)
-        => TorchRuntime.Cpu.SkinnyProducts && is_inference_mode_enabled() && inputs % 8 == 0 && input.numel() is var count && count >= inputs && count <= (weight.is_contiguous() ? MostRows : MostByColumns) * inputs && input.size(-1) == inputs && weight.dim() == 2 && weight.size(1) == inputs
+        => TorchRuntime.Cpu.SkinnyProducts && is_inference_mode_enabled() && inputs % 4 == 0 && input.numel() is var count && count >= inputs && count <= (weight.is_contiguous() ? MostRows : MostByColumns) * inputs && input.size(-1) == inputs && weight.dim() == 2 && weight.size(1) == inputs
            && TensorMemory.Supports(input, weight, bias ?? weight) && input.is_contiguous() && bias?.is_contiguous() != false && (weight.is_contiguous() || IsStoredByColumns(weight));
 
     private static bool IsStoredByColumns(Tensor weight) => weight.stride(0) == 1 && weight.stride(1) == weight.size(0);
@@ -37,9 +38,9 @@ internal static unsafe class SkinnyProduct
         using var stored = byColumns ? weight.t() : weight.alias();
         fixed (float* xs = input.Floats(), ws = stored.Floats(), ys = result.Floats(), bs = bias is null ? [] : bias.Floats())
         {
-            using var scratch = new Scratch(ReadsBlocks(rows, byColumns) ? BlockProduct.Floats(rows, inputs) : 1);
-            if (ReadsBlocks(rows, byColumns)) BlockProduct.ArrangeByThreads(xs, rows, inputs, scratch.Memory);
-            var (x, w, y, b) = ((nint)(ReadsBlocks(rows, byColumns) ? scratch.Memory : xs), (nint)ws, (nint)ys, (nint)bs);
+            using var scratch = new Scratch(ReadsBlocks(rows, inputs, byColumns) ? BlockProduct.Floats(rows, inputs) : 1);
+            if (ReadsBlocks(rows, inputs, byColumns)) BlockProduct.ArrangeByThreads(xs, rows, inputs, scratch.Memory);
+            var (x, w, y, b) = ((nint)(ReadsBlocks(rows, inputs, byColumns) ? scratch.Memory : xs), (nint)ws, (nint)ys, (nint)bs);
             void Outputs(int first, int count) => Run((float*)x, (float*)w, (float*)b, (float*)y, rows, inputs, outputs, first, count, byColumns);
             if ((long)rows * inputs * outputs < Worthwhile) Outputs(0, outputs);
             else TensorMemory.InRanges(outputs, Unit, Outputs);
@@ -53,7 +54,7 @@ internal static unsafe class SkinnyProduct
     /// <param name="b"><c>[outputs]</c>, or null.</param>
     /// <param name="y">Takes the outputs, <c>[rows, outputs]</c>.</param>
     /// <param name="rows">Number of rows.</param>
-    /// <param name="inputs">Length of an input, a multiple of 8.</param>
+    /// <param name="inputs">Length of an input, a multiple of 4.</param>
     /// <param name="outputs">Number of outputs.</param>
     /// <param name="first">The first output.</param>
     /// <param name="count">Number of outputs.</param>
@@ -62,12 +63,12 @@ internal static unsafe class SkinnyProduct
     {
         if (rows == 1) SingleRow(x, w, b, y, inputs, outputs, first, count, byColumns);
         else if (byColumns) Columns(x, w, b, y, rows, inputs, outputs, first, count);
-        else if (BlockProduct.Takes(rows)) BlockProduct.Run(x, w, b, y, rows, inputs, outputs, first, count);
+        else if (ReadsBlocks(rows, inputs, byColumns)) BlockProduct.Run(x, w, b, y, rows, inputs, outputs, first, count);
         else Rows(x, w, b, y, rows, inputs, outputs, first, count);
     }
 
     /// <summary>True if the input must be in blocks (<see cref="BlockProduct.Arrange"/>).</summary>
-    public static bool ReadsBlocks(int rows, bool byColumns) => !byColumns && BlockProduct.Takes(rows);
+    public static bool ReadsBlocks(int rows, int inputs, bool byColumns) => !byColumns && rows > 1 && (rows >= Fewest || inputs % 8 != 0);
 
     private static void SingleRow(float* x, float* w, float* b, float* y, int inputs, int outputs, int first, int count, bool byColumns)
     {
@@ -78,7 +79,6 @@ internal static unsafe class SkinnyProduct
         }
         if (b == null) new Span<float>(y + first, count).Clear();
         else new ReadOnlySpan<float>(b + first, count).CopyTo(new Span<float>(y + first, count));
-        // Inputs are a multiple of 8.
         for (var k = 0; k < inputs; k += 4) Sums(x + k, w + (nint)k * outputs + first, y + first, outputs, count);
     }
 

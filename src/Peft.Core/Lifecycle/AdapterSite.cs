@@ -52,7 +52,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         if (pass.IsOwn || ForwardPass.Current.IsPreliminary || pass.State.Draft.Observer is not null || here.UsesBaseWeights) return null;
         if (here.Layers.Length > 0 && pass.State.KeepsFolded) return here.Folded(this) is var (weight, bias) ? DecodeLinear.Of(PlainDecodeMatrix.Of(weight, transposed: false), bias, rows) : null;
         if (DecodeLinear.Of(module.DecodeMatrix, module.Bias, rows) is not { } plain) return null;
-        if (here.Rows is { } groups) return groups.ForDecoding(this, rows) is { } updates ? plain with { Updates = updates } : null;
+        if (here.Rows is { } groups) return groups.ForDecoding(this, rows, pass.State.KeepsFolded) is { } updates ? plain with { Updates = updates } : null;
         if (here.Layers.Length == 0) return plain;
         return UpdateOf(here.Layers, rows) is { } update && DecodeUpdate.Of(update, null, rows) is { } steps ? plain with { Updates = steps } : null;
     }
