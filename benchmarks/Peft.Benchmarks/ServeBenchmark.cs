@@ -9,6 +9,8 @@ namespace Peft.Benchmarks;
 /// <summary>Requests of several clients with different adapters: one after another, and with continuous batching, in turn.</summary>
 internal static class ServeBenchmark
 {
+    private const int WarmUpTokens = 8;   // of each request: the compiler needs many calls, but no long answers
+
     public static Command Command()
     {
         var (shape, clients, adapters, requests) = (Measure.Shape(), Measure.Number("--clients", 16), Measure.Number("--adapters", 8), Measure.Number("--requests", 32));
@@ -23,15 +25,17 @@ internal static class ServeBenchmark
             for (var i = 1; i < at.GetValue(adapters); i++) peft.Add($"a{i}", peft.Find(PeftModel.DefaultName).Options);
             model.eval();
             string[] names = [.. peft.Adapters.Keys];
-            var options = new GenerationOptions { MaxNewTokens = at.GetValue(added), MinNewTokens = at.GetValue(added) };
+            GenerationOptions Options(int tokens) => new() { MaxNewTokens = tokens, MinNewTokens = tokens };
             // Prompts of different lengths, as clients send them.
             var all = Enumerable.Range(0, at.GetValue(requests)).Select(i => (Prompt: Enumerable.Range(3 + i, (at.GetValue(prompt) / 2) + (i * 7 % Math.Max(1, at.GetValue(prompt)))).ToArray(), Adapter: names[i % names.Length])).ToArray();
             var tokens = (double)all.Length * at.GetValue(added);
             var (alone, together) = (new List<double>(), new List<double>());
-            var (mean, warm, isWarm) = (0.0, new WarmUp(at.GetValue(warmup)), false);
+            var (mean, warm) = (0.0, new WarmUp(at.GetValue(warmup)));
+            var isWarm = warm.IsNone;
             memory.End("load");
             while (alone.Count < at.GetValue(runs))
             {
+                var options = Options(isWarm ? at.GetValue(added) : Math.Min(at.GetValue(added), WarmUpTokens));
                 var one = Seconds(() =>
                 {
                     foreach (var (text, adapter) in all)
@@ -40,7 +44,7 @@ internal static class ServeBenchmark
                 using var batcher = new ContinuousBatcher(model, new() { MaxBatchSize = at.GetValue(clients) });
                 var batched = Seconds(() => Serve(batcher, all, options, at.GetValue(clients)));
                 mean = batcher.Statistics.MeanBatchSize;
-                if (!isWarm && !warm.IsNone)
+                if (!isWarm)
                 {
                     isWarm = warm.Ends();
                     continue;

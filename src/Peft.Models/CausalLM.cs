@@ -65,6 +65,10 @@ public sealed class CausalLM : LanguageModel
         return Logits(last);
     }
 
+    /// <summary>The logits of positions whose hidden states are known.</summary>
+    /// <param name="hidden"><c>[…, hidden]</c></param>
+    internal Tensor NextLogits(Tensor hidden) => Logits(hidden);
+
     /// <inheritdoc/>
     /// <remarks>
     /// Mean cross-entropy of the next token over the labels that are not <see cref="Batch.IgnoredLabel"/>; 0 if there are none. Logits are computed

@@ -21,7 +21,7 @@ internal static unsafe class BlockProduct
     /// <summary>Brings an input into blocks, the last of which is filled up with zeros.</summary>
     /// <param name="x"><c>[rows, inputs]</c></param>
     /// <param name="rows">Number of rows.</param>
-    /// <param name="inputs">Length of a row, a multiple of 8.</param>
+    /// <param name="inputs">Length of a row.</param>
     /// <param name="to">Takes the blocks, <c>[blocks, inputs, lanes]</c>: <see cref="Floats"/> values.</param>
     public static void Arrange(float* x, int rows, int inputs, float* to)
     {
@@ -46,11 +46,11 @@ internal static unsafe class BlockProduct
         {
             var from = x + (nint)(first + i) * inputs;
             var high = Math.Clamp(rows - first - i, 0, 8);
+            nint k = 0;
             if (high == 8)
-                for (nint k = 0; k < inputs; k += 8) TileProducts.TransposeBlock(from + k, inputs, to + k * lanes, lanes);
-            else
-                for (nint k = 0; k < inputs; k++)
-                    for (var row = 0; row < 8; row++) to[k * lanes + row] = row < high ? from[row * inputs + k] : 0;
+                for (; k + 8 <= inputs; k += 8) TileProducts.TransposeBlock(from + k, inputs, to + k * lanes, lanes);
+            for (; k < inputs; k++)
+                for (var row = 0; row < 8; row++) to[k * lanes + row] = row < high ? from[row * inputs + k] : 0;
         }
     }
 
@@ -60,7 +60,7 @@ internal static unsafe class BlockProduct
     /// <param name="b"><c>[outputs]</c>, or null.</param>
     /// <param name="y">Takes the outputs, <c>[rows, outputs]</c>.</param>
     /// <param name="rows">Number of rows.</param>
-    /// <param name="inputs">Length of an input, a multiple of 8.</param>
+    /// <param name="inputs">Length of an input.</param>
     /// <param name="outputs">Number of outputs.</param>
     /// <param name="first">The first output.</param>
     /// <param name="count">Number of outputs in the range.</param>

@@ -54,7 +54,7 @@ internal static unsafe class DecodeActivation
     /// <param name="name">The function.</param>
     /// <param name="x">The input; takes the result.</param>
     /// <param name="up">The factors; null for none.</param>
-    /// <param name="count">Number of values, a multiple of 8.</param>
+    /// <param name="count">Number of values, a multiple of 4.</param>
     public static void Run(string name, float* x, float* up, int count)
     {
         switch (name)
@@ -70,10 +70,14 @@ internal static unsafe class DecodeActivation
     [MethodImpl(JitOptions.Loop)]
     private static void Run<T>(float* x, float* up, int count) where T : struct, IFunction
     {
-        for (var i = 0; i < count; i += 8)
+        var i = 0;
+        for (; i + 8 <= count; i += 8)
         {
             var y = T.Of(Vector256.Load(x + i));
             (up == null ? y : y * Vector256.Load(up + i)).Store(x + i);
         }
+        if (i == count) return;
+        var last = T.Of(Vector128.Load(x + i).ToVector256()).GetLower();
+        (up == null ? last : last * Vector128.Load(up + i)).Store(x + i);
     }
 }

@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// Attention of a decode step: one new position per row over a KV cache, to which its keys and values are added, including the rotary embedding. On the CPU in float32, without
+/// Attention of a decode step: one new position per row over a KV cache, to which its keys and values are added, including the rotary embedding; or of all positions of prompts. On the CPU in float32, without
 /// gradients. A single call replaces about fifteen torch operations.
 /// </summary>
 internal static unsafe class DecodeAttention
@@ -27,12 +27,13 @@ internal static unsafe class DecodeAttention
     /// <param name="cosine">Cosines of the new position's angles, <c>[rotated]</c> or <c>[batch, rotated]</c> in any shape; null without a rotary embedding.</param>
     /// <param name="sine">Sines, with the sign of their half.</param>
     /// <param name="firsts">The first position of each row, if padding precedes it; null if all begin at 0.</param>
+    /// <param name="prompts">Lengths of prompts whose positions are the rows of queries, keys and values, one after another. Each is a row of the cache, which ends where the longest does. Null for a decode step.</param>
     /// <returns><c>[batch, 1, heads · size]</c></returns>
-    public static Tensor Run(Tensor q, Tensor k, Tensor v, Tensor keys, Tensor values, int past, AttentionShape shape, Tensor? cosine, Tensor? sine, IReadOnlyList<int>? firsts = null)
+    public static Tensor Run(Tensor q, Tensor k, Tensor v, Tensor keys, Tensor values, int past, AttentionShape shape, Tensor? cosine, Tensor? sine, IReadOnlyList<int>? firsts = null, IReadOnlyList<int>? prompts = null)
     {
         // Derives sizes from element counts: a TorchSharp shape query costs as much as a small operation.
         var batch = (int)(q.numel() / (shape.Heads * shape.Size));
-        var room = (int)(keys.numel() / ((long)batch * shape.KeyValueHeads * shape.Size));
+        var room = (int)(keys.numel() / ((long)(prompts?.Count ?? batch) * shape.KeyValueHeads * shape.Size));
         var output = empty([batch, 1, shape.Heads * shape.Size], ScalarType.Float32);
         using var queries = q.contiguous();
         using var newKeys = k.contiguous();
@@ -43,12 +44,12 @@ internal static unsafe class DecodeAttention
                os = output.Floats(), cs = c is null ? [] : c.Floats(), ss = s is null ? [] : s.Floats())
         {
             var heads = new DecodeHeads(qs, ks, vs, shape.Heads * shape.Size, shape.KeyValueHeads * shape.Size, shape.Size);
-            Run(heads, allKeys, allValues, os, batch, past, room, shape, cs, ss, c is not null && c.numel() > shape.Rotated, firsts);
+            Run(heads, allKeys, allValues, os, batch, past, room, shape, cs, ss, c is not null && c.numel() > shape.Rotated, firsts, prompts);
         }
         return output;
     }
 
-    /// <inheritdoc cref="Run(Tensor, Tensor, Tensor, Tensor, Tensor, int, AttentionShape, Tensor, Tensor, IReadOnlyList{int})"/>
+    /// <inheritdoc cref="Run(Tensor, Tensor, Tensor, Tensor, Tensor, int, AttentionShape, Tensor, Tensor, IReadOnlyList{int}, IReadOnlyList{int})"/>
     /// <param name="heads">The queries, keys and values of the new position.</param>
     /// <param name="keys">The key cache.</param>
     /// <param name="values">The value cache.</param>
@@ -61,46 +62,80 @@ internal static unsafe class DecodeAttention
     /// <param name="sine">Sines, likewise.</param>
     /// <param name="anglesByRow">True if each row has angles of its own.</param>
     /// <param name="firsts">The first position of each row; null if all begin at 0.</param>
-    public static void Run(DecodeHeads heads, float* keys, float* values, float* output, int batch, int past, int room, AttentionShape shape, float* cosine, float* sine, bool anglesByRow, IReadOnlyList<int>? firsts)
+    /// <param name="prompts">Lengths of prompts; null for a decode step.</param>
+    public static void Run(DecodeHeads heads, float* keys, float* values, float* output, int batch, int past, int room, AttentionShape shape, float* cosine, float* sine, bool anglesByRow, IReadOnlyList<int>? firsts, IReadOnlyList<int>? prompts = null)
     {
-        var step = new Step(shape, heads, past, room, (nint)cosine, (nint)sine, anglesByRow ? shape.Rotated : 0, firsts);
+        var end = prompts?.Max() ?? past + 1;
+        var step = new Step(shape, heads, end, room, (nint)cosine, (nint)sine, anglesByRow ? shape.Rotated : 0, firsts, prompts);
         var (allKeys, allValues, to) = ((nint)keys, (nint)values, (nint)output);
-        var parts = batch * shape.KeyValueHeads;
+        var parts = (prompts?.Count ?? batch) * shape.KeyValueHeads;
         void Part(int i) => step.Run(i, (float*)allKeys, (float*)allValues, (float*)to);
-        if ((long)batch * shape.Heads * shape.Size * past < Worthwhile)
+        if ((long)batch * shape.Heads * shape.Size * end < Worthwhile)
             for (var i = 0; i < parts; i++) Part(i);
         else
             TensorMemory.Parallel(parts, Part);
     }
 
-    private sealed class Step(AttentionShape shape, DecodeHeads heads, int past, int room, nint cosine, nint sine, int angles, IReadOnlyList<int>? firsts)
+    private sealed class Step(AttentionShape shape, DecodeHeads heads, int end, int room, nint cosine, nint sine, int angles, IReadOnlyList<int>? firsts, IReadOnlyList<int>? prompts)
     {
+        // The first new position of each row.
+        private readonly int[]? starts = prompts is null ? null : Starts(prompts);
+
         /// <summary>Processes the queries of one row that share a key/value head.</summary>
         public void Run(int part, float* keys, float* values, float* output)
         {
-            var (size, group) = (shape.Size, shape.Heads / shape.KeyValueHeads);
+            var size = shape.Size;
             var (row, shared) = (part / shape.KeyValueHeads, part % shape.KeyValueHeads);
-            float* k = heads.Keys + (nint)row * heads.KeyRow + shared * heads.Head, v = heads.Values + (nint)row * heads.KeyRow + shared * heads.Head;
+            var (start, count) = prompts is null ? (row, 1) : (starts![row], prompts[row]);
             keys += (long)part * room * size;
             values += (long)part * room * size;
-            Rotate(k, keys + (long)past * size, row, 1);
-            new ReadOnlySpan<float>(v, size).CopyTo(new Span<float>(values + (long)past * size, size));
-
-            var low = Math.Max(firsts?[row] ?? 0, shape.Window is { } window ? past - window + 1 : 0);
-            var count = past + 1 - low;
-            var padded = (count + 7) / 8 * 8;
-            var scratch = (float*)NativeMemory.AlignedAlloc((nuint)(padded + size) * sizeof(float), 32);
-            var query = scratch + padded;
-            var to = output + ((long)row * shape.Heads + shared * group) * size;
-            for (var head = shared * group; head < (shared + 1) * group; head++, to += size)
+            // Masked positions still take part in torch's products and must be finite.
+            if (prompts is not null)
             {
-                Rotate(heads.Queries + (nint)row * heads.QueryRow + head * heads.Head, query, row, shape.Scale);
-                Score(query, keys + (long)low * size, count, size, scratch);
-                new Span<float>(scratch + count, padded - count).Fill(float.NegativeInfinity);
-                var sum = Exponentiate(scratch, padded);
-                Mix(scratch, values + (long)low * size, count, size, 1 / sum, to);
+                new Span<float>(keys, (end - count) * size).Clear();
+                new Span<float>(values, (end - count) * size).Clear();
+            }
+            var scratch = (float*)NativeMemory.AlignedAlloc((nuint)((end + 7) / 8 * 8 + size) * sizeof(float), 32);
+            for (var i = 0; i < count; i++)
+            {
+                var at = end - count + i;
+                Add(start + i, shared, keys + (long)at * size, values + (long)at * size);
+                var low = prompts is not null ? end - count : firsts?[row] ?? 0;
+                if (shape.Window is { } window) low = Math.Max(low, at - window + 1);
+                Attend(start + i, shared, keys + (long)low * size, values + (long)low * size, at + 1 - low, output, scratch);
             }
             NativeMemory.AlignedFree(scratch);
+        }
+
+        private static int[] Starts(IReadOnlyList<int> lengths)
+        {
+            var starts = new int[lengths.Count];
+            for (var row = 1; row < starts.Length; row++) starts[row] = starts[row - 1] + lengths[row - 1];
+            return starts;
+        }
+
+        // Adds a position's key and value to the cache.
+        private void Add(int position, int shared, float* key, float* value)
+        {
+            var from = (nint)position * heads.KeyRow + shared * heads.Head;
+            Rotate(heads.Keys + from, key, position, 1);
+            new ReadOnlySpan<float>(heads.Values + from, shape.Size).CopyTo(new Span<float>(value, shape.Size));
+        }
+
+        // A position's queries that share a key/value head, over some keys.
+        private void Attend(int position, int shared, float* keys, float* values, int count, float* output, float* scratch)
+        {
+            var (size, group, padded) = (shape.Size, shape.Heads / shape.KeyValueHeads, (count + 7) / 8 * 8);
+            var query = scratch + padded;
+            var to = output + ((long)position * shape.Heads + shared * group) * size;
+            for (var head = shared * group; head < (shared + 1) * group; head++, to += size)
+            {
+                Rotate(heads.Queries + (nint)position * heads.QueryRow + head * heads.Head, query, position, shape.Scale);
+                Score(query, keys, count, size, scratch);
+                new Span<float>(scratch + count, padded - count).Fill(float.NegativeInfinity);
+                var sum = Exponentiate(scratch, padded);
+                Mix(scratch, values, count, size, 1 / sum, to);
+            }
         }
 
         // x → x·cos + swap(x)·sin over the rotated dimensions.

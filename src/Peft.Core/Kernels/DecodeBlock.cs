@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>A decoder layer in a decode step: five jobs of all threads, over memory that is allocated once.</summary>
+/// <summary>A decoder layer in a decode step, or for all positions of prompts: five jobs of all threads, over memory that is allocated once.</summary>
 /// <param name="Attention">Sizes and settings of the attention.</param>
 /// <param name="IsJoinedPerHead">True if a joined projection has each head's query, key and value side by side.</param>
 /// <param name="Activation">The activation function, which <see cref="DecodeActivation"/> supports.</param>
@@ -40,7 +40,8 @@ internal sealed unsafe record DecodeBlock(AttentionShape Attention, bool IsJoine
     /// <param name="cosine">Cosines of the new position's angles, <c>[rotated]</c> or <c>[rows, rotated]</c> in any shape; null without a rotary embedding.</param>
     /// <param name="sine">Sines, with the sign of their half.</param>
     /// <param name="firsts">The first position of each row; null if all begin at 0.</param>
-    public Tensor Run(Tensor input, Tensor keys, Tensor values, int past, Tensor? cosine, Tensor? sine, IReadOnlyList<int>? firsts)
+    /// <param name="prompts">Lengths of prompts whose positions are the rows; null for a decode step.</param>
+    public Tensor Run(Tensor input, Tensor keys, Tensor values, int past, Tensor? cosine, Tensor? sine, IReadOnlyList<int>? firsts, IReadOnlyList<int>? prompts = null)
     {
         var (hidden, width, heads) = (Output.Matrix.Outputs, Down.Matrix.Inputs, Attention.Heads * Attention.Size);
         var rows = (int)(input.numel() / hidden);
@@ -49,29 +50,40 @@ internal sealed unsafe record DecodeBlock(AttentionShape Attention, bool IsJoine
         using var scratch = new Scratch(rows * (hidden + projected + heads + wide));
         float* x = Address(input), y = Address(result), normal = scratch.Take(rows * hidden), mixed = scratch.Take(rows * heads), inner = scratch.Take(rows * wide), all = scratch.Take(rows * projected);
 
-        Norms.Attention.Run(x, normal, rows);
+        InRanges(rows, (first, count) => Norms.Attention.Run(x + first * hidden, normal + first * hidden, count));
         DecodeProducts.Run(normal, rows, Projections, Places(Projections, all, rows));
         var at = Heads(all, rows);
-        for (var row = 0; row < rows; row++)
+        InRanges(rows, (first, count) =>
         {
-            float* queries = at.Queries + row * at.QueryRow, newKeys = at.Keys + row * at.KeyRow;
-            HeadNorms.Query?.Run(queries, queries, Attention.Heads, at.Head);
-            HeadNorms.Key?.Run(newKeys, newKeys, Attention.KeyValueHeads, at.Head);
-        }
-        var room = (int)(keys.numel() / ((long)rows * Attention.KeyValueHeads * Attention.Size));
+            for (var row = first; row < first + count; row++)
+            {
+                float* queries = at.Queries + row * at.QueryRow, newKeys = at.Keys + row * at.KeyRow;
+                HeadNorms.Query?.Run(queries, queries, Attention.Heads, at.Head);
+                HeadNorms.Key?.Run(newKeys, newKeys, Attention.KeyValueHeads, at.Head);
+            }
+        });
+        var room = (int)(keys.numel() / ((long)(prompts?.Count ?? rows) * Attention.KeyValueHeads * Attention.Size));
         using (var c = cosine?.contiguous())
         using (var s = sine?.contiguous())
-            DecodeAttention.Run(at, Address(keys), Address(values), mixed, rows, past, room, Attention, Address(c), Address(s), c?.numel() > Attention.Rotated, firsts);
+            DecodeAttention.Run(at, Address(keys), Address(values), mixed, rows, past, room, Attention, Address(c), Address(s), c?.numel() > Attention.Rotated, firsts, prompts);
         DecodeProducts.Run(mixed, rows, [Output], [(nint)y]);
-        OutputNorms.Attention?.Run(y, y, rows);
-        Add(x, y, rows * hidden);
-
-        Norms.FeedForward.Run(IsParallel ? x : y, normal, rows);
+        InRanges(rows, (first, count) =>
+        {
+            float* from = x + first * hidden, to = y + first * hidden;
+            OutputNorms.Attention?.Run(to, to, count);
+            Add(from, to, count * hidden);
+            Norms.FeedForward.Run(IsParallel ? from : to, normal + first * hidden, count);
+        });
         DecodeProducts.Run(normal, rows, Wide, Places(Wide, inner, rows));
-        Activate(inner, rows, width);
+        if (IsGated && Wide.Length == 1) ActivateJoined(inner, rows, width);
+        else InRanges(rows, (first, count) => DecodeActivation.Run(Activation, inner + first * width, IsGated ? inner + (rows + first) * width : null, count * width));
         DecodeProducts.Run(inner, rows, [Down], [(nint)normal]);
-        OutputNorms.FeedForward?.Run(normal, normal, rows);
-        Add(normal, y, rows * hidden);
+        InRanges(rows, (first, count) =>
+        {
+            float* from = normal + first * hidden, to = y + first * hidden;
+            OutputNorms.FeedForward?.Run(from, from, count);
+            Add(from, to, count * hidden);
+        });
         GC.KeepAlive(input);
         return result;
     }
@@ -99,18 +111,22 @@ internal sealed unsafe record DecodeBlock(AttentionShape Attention, bool IsJoine
             : new(projected, projected + queries, projected + queries + keys, row, row, size);
     }
 
-    // The input of the last projection, [rows, width] from the beginning.
-    private void Activate(float* inner, int rows, int width)
+    // From rows of gate and up side by side to the input of the last projection, [rows, width] from the beginning.
+    private void ActivateJoined(float* inner, int rows, int width)
     {
-        if (!IsGated) DecodeActivation.Run(Activation, inner, null, rows * width);
-        else if (Wide.Length == 2) DecodeActivation.Run(Activation, inner, inner + rows * width, rows * width);
-        else
-            for (var row = 0; row < rows; row++)
-            {
-                var gate = inner + row * 2 * width;
-                DecodeActivation.Run(Activation, gate, gate + width, width);
-                new ReadOnlySpan<float>(gate, width).CopyTo(new Span<float>(inner + row * width, width));
-            }
+        for (var row = 0; row < rows; row++)
+        {
+            var gate = inner + row * 2 * width;
+            DecodeActivation.Run(Activation, gate, gate + width, width);
+            new ReadOnlySpan<float>(gate, width).CopyTo(new Span<float>(inner + row * width, width));
+        }
+    }
+
+    // The rows of a decode step are too few for a second thread.
+    private static void InRanges(int rows, Action<int, int> range)
+    {
+        if (rows <= DecodeProducts.MostRows) range(0, rows);
+        else TensorMemory.InRanges(rows, 1, range);
     }
 
     private static void Add(float* x, float* sum, int count)

@@ -10,9 +10,9 @@ internal sealed unsafe record DecodeLinear(DecodeMatrix Matrix, Tensor? Bias, pa
 {
     private readonly nint bias = Bias is null ? 0 : TensorAddress.Of(Bias);
 
-    /// <summary>The module without adapters; null if the kernels do not support it.</summary>
-    public static DecodeLinear? Of(DecodeMatrix? matrix, Tensor? bias)
-        => matrix is not null && (bias is null || (TensorMemory.Supports(bias) && bias.is_contiguous())) ? new(matrix, bias) : null;
+    /// <summary>The module without adapters; null if the kernels do not support it, or if they are not the fastest for so many rows.</summary>
+    public static DecodeLinear? Of(DecodeMatrix? matrix, Tensor? bias, int rows)
+        => matrix is not null && rows <= matrix.MostRows && (bias is null || (TensorMemory.Supports(bias) && bias.is_contiguous())) ? new(matrix, bias) : null;
 
     /// <summary>A range of the module's outputs.</summary>
     /// <param name="x"><c>[rows, inputs]</c>, or in blocks if the matrix reads them.</param>

@@ -19,6 +19,9 @@ internal abstract unsafe class DecodeMatrix(int outputs, int inputs, int rowByte
     /// <summary>True if a short range of outputs is read as fast as a long one.</summary>
     public bool IsDivisible => isDivisible;
 
+    /// <summary>Maximum number of rows for which <see cref="Multiply"/> is the fastest product.</summary>
+    public virtual int MostRows => DecodeProducts.MostRows;
+
     /// <summary>True if <see cref="Multiply"/> reads its input in blocks (<see cref="BlockProduct.Arrange"/>).</summary>
     public virtual bool ReadsBlocks(int rows) => false;
 

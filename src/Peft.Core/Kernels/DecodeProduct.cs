@@ -18,7 +18,7 @@ internal static unsafe class DecodeProduct
     /// <param name="bias"><c>[outputs]</c>, or null.</param>
     /// <param name="inputs">Length of the input.</param>
     public static bool Supports(Tensor input, Tensor weight, Tensor? bias, long inputs)
-        => TorchRuntime.Cpu.SmallProducts && inputs % 8 == 0 && !is_grad_enabled() && input.numel() == inputs && input.size(-1) == inputs && weight.numel() <= Small
+        => TorchRuntime.Cpu.SmallProducts && inputs % 4 == 0 && !is_grad_enabled() && input.numel() == inputs && input.size(-1) == inputs && weight.numel() <= Small
            && TensorMemory.Supports(input, weight, bias ?? weight) && input.is_contiguous() && weight.is_contiguous() && bias?.is_contiguous() != false;
 
     /// <returns><c>[…, outputs]</c></returns>
@@ -34,7 +34,7 @@ internal static unsafe class DecodeProduct
     }
 
     /// <summary>Computes W·x + b.</summary>
-    /// <param name="x">The input, a multiple of 8 values.</param>
+    /// <param name="x">The input, a multiple of 4 values.</param>
     /// <param name="w">W <c>[outputs, inputs]</c>.</param>
     /// <param name="b">The bias, or null.</param>
     /// <param name="y">Receives the outputs.</param>
@@ -55,7 +55,8 @@ internal static unsafe class DecodeProduct
                 s2 = Vector256.FusedMultiplyAdd(Vector256.Load(x + d + 16), Vector256.Load(w + d + 16), s2);
                 s3 = Vector256.FusedMultiplyAdd(Vector256.Load(x + d + 24), Vector256.Load(w + d + 24), s3);
             }
-            for (; d < inputs; d += 8) s0 = Vector256.FusedMultiplyAdd(Vector256.Load(x + d), Vector256.Load(w + d), s0);
+            for (; d + 8 <= inputs; d += 8) s0 = Vector256.FusedMultiplyAdd(Vector256.Load(x + d), Vector256.Load(w + d), s0);
+            if (d < inputs) s1 = Vector256.FusedMultiplyAdd(Vector128.Load(x + d).ToVector256(), Vector128.Load(w + d).ToVector256(), s1);
             y[row] = Vector256.Sum((s0 + s1) + (s2 + s3));
         }
         if (b is null) return;

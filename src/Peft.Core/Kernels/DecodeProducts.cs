@@ -9,7 +9,7 @@ namespace Peft.Kernels;
 /// </summary>
 internal sealed unsafe class DecodeProducts
 {
-    /// <summary>Maximum number of rows.</summary>
+    /// <summary>Maximum number of rows of a decode step. Prompts have more.</summary>
     public const int MostRows = LowRankStep.MostRows;
 
     private const long Worthwhile = 1 << 17;   // number of multiplications below which a second thread does not pay off
@@ -29,7 +29,7 @@ internal sealed unsafe class DecodeProducts
 
     /// <summary>Computes the outputs.</summary>
     /// <param name="x"><c>[rows, inputs]</c></param>
-    /// <param name="rows">Number of rows, at most <see cref="MostRows"/>.</param>
+    /// <param name="rows">Number of rows.</param>
     /// <param name="linears">The modules.</param>
     /// <param name="outputs">Where each module's outputs <c>[rows, outputs]</c> go.</param>
     public static void Run(float* x, int rows, DecodeLinear[] linears, nint[] outputs)
@@ -47,7 +47,8 @@ internal sealed unsafe class DecodeProducts
         {
             if (inBlocks)
             {
-                BlockProduct.Arrange(x, rows, inputs, hidden + floats);
+                if (rows <= MostRows) BlockProduct.Arrange(x, rows, inputs, hidden + floats);
+                else BlockProduct.ArrangeByThreads(x, rows, inputs, hidden + floats);
                 job.blocks = (nint)(hidden + floats);
             }
             var threads = multiplications < Worthwhile ? 1 : get_num_threads();

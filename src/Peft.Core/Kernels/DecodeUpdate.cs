@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>A low-rank update s·(x·Aᵀ)·Bᵀ of some rows of a decode step.</summary>
+/// <summary>A low-rank update s·(x·Aᵀ)·Bᵀ of some rows of a decode step, at most <see cref="LowRankStep.MostRows"/>.</summary>
 internal sealed unsafe class DecodeUpdate
 {
     private readonly LowRankUpdate factors;   // kept alive
@@ -17,12 +17,17 @@ internal sealed unsafe class DecodeUpdate
         (inputs, outputs) = ((int)factors.A.size(1), (int)factors.B.size(0));
     }
 
-    /// <summary>The update; null if the kernel does not support it.</summary>
+    /// <summary>The updates that together update some rows; null if the kernel does not support them.</summary>
     /// <param name="factors">A and B.</param>
     /// <param name="rows">Indices of the rows; null for all.</param>
     /// <param name="count">Number of rows.</param>
-    public static DecodeUpdate? Of(LowRankUpdate factors, IReadOnlyList<long>? rows, int count)
-        => LowRankStep.Supports(factors.A, factors.B) ? new(factors, rows, count) : null;
+    public static DecodeUpdate[]? Of(LowRankUpdate factors, long[]? rows, int count)
+    {
+        if (!LowRankStep.Supports(factors.A, factors.B)) return null;
+        if (count <= LowRankStep.MostRows) return [new(factors, rows, count)];
+        rows ??= [.. Enumerable.Range(0, count).Select(row => (long)row)];
+        return [.. rows.Chunk(LowRankStep.MostRows).Select(chunk => new DecodeUpdate(factors, chunk, chunk.Length))];
+    }
 
     /// <summary>Number of rows.</summary>
     public int Count { get; }

@@ -8,7 +8,7 @@ namespace Peft.Kernels;
 /// <remarks>Only in inference mode, like <see cref="SkinnyProduct"/>.</remarks>
 internal static unsafe class LowRankStep
 {
-    /// <summary>Maximum number of rows.</summary>
+    /// <summary>Maximum number of rows at a time. Above this, BLAS is as fast for a single adapter.</summary>
     public const int MostRows = 32;
 
     private const int MaxRank = 64;
@@ -22,7 +22,7 @@ internal static unsafe class LowRankStep
     /// <param name="a">A <c>[rank, in]</c></param>
     /// <param name="b">B <c>[out, rank]</c></param>
     public static bool Supports(Tensor input, Tensor a, Tensor b)
-        => TorchRuntime.Cpu.LowRankProducts && is_inference_mode_enabled() && Supports(a, b) && input.numel() is > 0 and var count && count <= MostRows * a.size(1) && input.size(-1) == a.size(1)
+        => TorchRuntime.Cpu.LowRankProducts && is_inference_mode_enabled() && Supports(a, b) && input.numel() > 0 && input.size(-1) == a.size(1)
            && TensorMemory.Supports(input) && input.is_contiguous();
 
     /// <summary>True if the kernel supports such factors.</summary>
@@ -48,6 +48,12 @@ internal static unsafe class LowRankStep
         {
             var (x, y, left, right) = ((nint)xs, (nint)ys, (nint)af, (nint)bf);
             void Rows(int first, int length)
+            {
+                for (; length > MostRows; first += MostRows, length -= MostRows) Few(first, MostRows);
+                Few(first, length);
+            }
+
+            void Few(int first, int length)
             {
                 var hidden = stackalloc float[MostRows * MaxRank];
                 var to = stackalloc nint[MostRows];   // the outputs of each row

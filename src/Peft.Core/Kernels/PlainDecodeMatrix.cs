@@ -20,9 +20,12 @@ internal sealed unsafe class PlainDecodeMatrix : DecodeMatrix
         var (height, width) = (weight.size(0), weight.size(1));
         bool byRows = weight.is_contiguous(), byColumns = !byRows && weight.stride(0) == 1 && weight.stride(1) == height;
         var (outputs, inputs) = transposed ? (width, height) : (height, width);
-        if (!(byRows || byColumns) || inputs % 8 != 0 || outputs > int.MaxValue || inputs > int.MaxValue / sizeof(float)) return null;
+        if (!(byRows || byColumns) || inputs % 4 != 0 || outputs > int.MaxValue || inputs > int.MaxValue / sizeof(float)) return null;
         return new(TensorAddress.Of(weight), (int)outputs, (int)inputs, byRows == transposed);
     }
+
+    /// <inheritdoc/>
+    public override int MostRows => byColumns ? base.MostRows : int.MaxValue;
 
     /// <inheritdoc/>
     public override bool ReadsBlocks(int rows) => SkinnyProduct.ReadsBlocks(rows, byColumns);

@@ -22,7 +22,7 @@ internal static unsafe class SkinnyProduct
     /// <param name="bias"><c>[outputs]</c>, or null.</param>
     /// <param name="inputs">Length of an input.</param>
     public static bool Supports(Tensor input, Tensor weight, Tensor? bias, long inputs)
-        => TorchRuntime.Cpu.SkinnyProducts && is_inference_mode_enabled() && inputs % 8 == 0 && input.numel() is var count && count >= inputs && count <= (weight.is_contiguous() ? MostRows : MostByColumns) * inputs && input.size(-1) == inputs && weight.dim() == 2 && weight.size(1) == inputs
+        => TorchRuntime.Cpu.SkinnyProducts && is_inference_mode_enabled() && inputs % 4 == 0 && input.numel() is var count && count >= inputs && count <= (weight.is_contiguous() ? MostRows : MostByColumns) * inputs && input.size(-1) == inputs && weight.dim() == 2 && weight.size(1) == inputs
            && TensorMemory.Supports(input, weight, bias ?? weight) && bias?.is_contiguous() != false && (weight.is_contiguous() || IsStoredByColumns(weight));
 
     private static bool IsStoredByColumns(Tensor weight) => weight.stride(0) == 1 && weight.stride(1) == weight.size(0);
@@ -54,7 +54,7 @@ internal static unsafe class SkinnyProduct
     /// <param name="b"><c>[outputs]</c>, or null.</param>
     /// <param name="y">Takes the outputs, <c>[rows, outputs]</c>.</param>
     /// <param name="rows">Number of rows.</param>
-    /// <param name="inputs">Length of an input, a multiple of 8.</param>
+    /// <param name="inputs">Length of an input, a multiple of 4.</param>
     /// <param name="outputs">Number of outputs.</param>
     /// <param name="first">The first output.</param>
     /// <param name="count">Number of outputs.</param>
@@ -78,7 +78,6 @@ internal static unsafe class SkinnyProduct
         }
         if (b == null) new Span<float>(y + first, count).Clear();
         else new ReadOnlySpan<float>(b + first, count).CopyTo(new Span<float>(y + first, count));
-        // Inputs are a multiple of 8.
         for (var k = 0; k < inputs; k += 4) Sums(x + k, w + (nint)k * outputs + first, y + first, outputs, count);
     }
 

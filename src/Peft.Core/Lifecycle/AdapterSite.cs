@@ -50,11 +50,11 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         using var pass = model.UsePass();
         var here = pass.State.At(this);
         if (pass.IsOwn || ForwardPass.Current.IsPreliminary || pass.State.Draft.Observer is not null || here.UsesBaseWeights) return null;
-        if (here.Layers.Length > 0 && pass.State.KeepsFolded) return here.Folded(this) is var (weight, bias) ? DecodeLinear.Of(PlainDecodeMatrix.Of(weight, transposed: false), bias) : null;
-        if (DecodeLinear.Of(module.DecodeMatrix, module.Bias) is not { } plain) return null;
-        if (here.Rows is { } groups) return groups.ForDecoding(this, rows) is { } updates ? plain with { Updates = updates } : null;
+        if (here.Layers.Length > 0 && pass.State.KeepsFolded) return here.Folded(this) is var (weight, bias) ? DecodeLinear.Of(PlainDecodeMatrix.Of(weight, transposed: false), bias, rows) : null;
+        if (DecodeLinear.Of(module.DecodeMatrix, module.Bias, rows) is not { } plain) return null;
+        if (here.Rows is { } groups) return groups.ForDecoding(this, rows, pass.State.KeepsFolded) is { } updates ? plain with { Updates = updates } : null;
         if (here.Layers.Length == 0) return plain;
-        return UpdateOf(here.Layers, rows) is { } update && DecodeUpdate.Of(update, null, rows) is { } step ? plain with { Updates = [step] } : null;
+        return UpdateOf(here.Layers, rows) is { } update && DecodeUpdate.Of(update, null, rows) is { } steps ? plain with { Updates = steps } : null;
     }
 
     /// <summary>The low-rank update of some rows with the given layers; null if they are something else, or if folding them is cheaper.</summary>
@@ -85,7 +85,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     private Tensor? Factored(ReadOnlySpan<AdapterLayer> stack, Tensor input, bool folds)
     {
         if (FactorsOf(stack) is not { } factors) return null;
-        if (!folds && LowRankStep.Supports(input, factors.A, factors.B)) return Stepped(input, factors);
+        if (!folds && Target.Positions(input) <= LowRankStep.MostRows && LowRankStep.Supports(input, factors.A, factors.B)) return Stepped(input, factors);
         if (!TensorMemory.Supports(input) || !TensorMemory.RequiresGrad(input, factors.A, factors.B)) return null;
         return ProductOf(factors, folds) is { } product ? LinearNode.Run(new PlainInput(input.contiguous()), product)[0] : null;
     }

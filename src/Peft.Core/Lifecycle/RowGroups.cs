@@ -1,4 +1,5 @@
 using Peft.Kernels;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Peft;
@@ -16,6 +17,7 @@ internal sealed class RowGroups
     private readonly long[] groupOf;   // group of each row
     private readonly bool isThin;
     private StackedUpdates? stacked;
+    private DecodeUpdate[]? steps;
 
     public RowGroups(Target target, IReadOnlyList<Adapter?> adapters)
     {
@@ -55,17 +57,22 @@ internal sealed class RowGroups
     /// <summary>The low-rank updates of a decode step; null if the kernels do not support them.</summary>
     /// <param name="site">The site.</param>
     /// <param name="rows">Number of rows.</param>
-    public DecodeUpdate[]? ForDecoding(AdapterSite site, int rows)
+    /// <param name="keeps">True if the updates stay valid until <see cref="ForgetStacked"/>.</param>
+    public DecodeUpdate[]? ForDecoding(AdapterSite site, int rows, bool keeps)
     {
         if (rows != count) return null;
+        if (keeps && Volatile.Read(ref steps) is { } known) return known;
         var updates = new List<DecodeUpdate>(groups.Length);
         foreach (var (indices, layers) in groups)
         {
             if (layers.Length == 0) continue;
             if (site.UpdateOf(layers, indices.Length) is not { } factors || DecodeUpdate.Of(factors, indices, indices.Length) is not { } update) return null;
-            updates.Add(update);
+            updates.AddRange(update);
+            keeps &= factors is { A: Parameter, B: Parameter };   // others may be freed after the step
         }
-        return [.. updates];
+        DecodeUpdate[] all = [.. updates];
+        if (keeps) Volatile.Write(ref steps, all);
+        return all;
     }
 
     // Null if an adapter must process its rows separately.
@@ -108,6 +115,10 @@ internal sealed class RowGroups
         }
     }
 
-    /// <summary>Frees the stacked factors.</summary>
-    public void ForgetStacked() => Interlocked.Exchange(ref stacked, null)?.Dispose();
+    /// <summary>Frees what was kept.</summary>
+    public void ForgetStacked()
+    {
+        Interlocked.Exchange(ref stacked, null)?.Dispose();
+        Volatile.Write(ref steps, null);
+    }
 }

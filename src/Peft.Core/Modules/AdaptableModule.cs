@@ -103,7 +103,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
 
     /// <summary>The module with its adapters in a decode step; null if the kernels do not support them.</summary>
     /// <param name="rows">Number of rows.</param>
-    internal DecodeLinear? ForDecoding(int rows) => Site is { } site ? site.ForDecoding(this, rows) : DecodeLinear.Of(DecodeMatrix, Bias);
+    internal DecodeLinear? ForDecoding(int rows) => Site is { } site ? site.ForDecoding(this, rows) : DecodeLinear.Of(DecodeMatrix, Bias, rows);
 
     /// <summary>The weight as a matrix in a node of the autograd graph; null if the module is not a product.</summary>
     internal virtual FrozenMatrix? FrozenMatrix => null;

@@ -25,7 +25,7 @@ public sealed record CpuOptions
     /// <summary>In training, the parts of a layer as autograd nodes that compute the outputs of norms and gates again instead of keeping them.</summary>
     public bool LayerNodes { get; init; } = true;
 
-    /// <summary>A layer's decode step as five jobs, also with quantized weights.</summary>
+    /// <summary>A layer's decode step as five jobs, also with quantized weights; and the prompts of a continuous batch likewise.</summary>
     public bool DecodeSteps { get; init; } = true;
 
     /// <summary>Threads that share the jobs of a decode step and look for the next one for 100 µs before they sleep.</summary>
@@ -34,7 +34,7 @@ public sealed record CpuOptions
     /// <summary>Parts of a batch on a thread each: in training, and in the generation with small models. Of any dtype.</summary>
     public bool ParallelParts { get; init; } = true;
 
-    /// <summary>Only the tokens of padded batches are computed: in classifiers, embeddings and the losses of causal models. Of any dtype.</summary>
+    /// <summary>Only the tokens of padded batches are computed: in classifiers, embeddings and the losses of causal models, of any dtype; and in the prompts of a continuous batch.</summary>
     public bool UnpaddedBatches { get; init; } = true;
 
     /// <summary>Prompts that several rows of a batch have in common, as the pairs of DPO, are computed once. Requires <see cref="UnpaddedBatches"/>.</summary>

@@ -19,8 +19,7 @@ internal sealed class Decoding : IDisposable
     /// <param name="width">Length to which rows are padded; the longest row's if null.</param>
     public Decoding(LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts, GenerationSettings settings, int copies = 1, int? width = null)
     {
-        Check(model, prompts);
-        RequireMemory(model, prompts, settings, copies);
+        Require(model, prompts, settings, copies);
         (this.model, Prompts) = (model, prompts);
         continuation = model.Continue(prompts, settings.PadTokenId);
         try
@@ -61,7 +60,10 @@ internal sealed class Decoding : IDisposable
     private const int FirstRoom = 4096;
 
     // The last new token is never an input.
-    private int Positions => (int)Math.Min((long)Width + Limit - 1, (long)Width + FirstRoom);
+    private int Positions => Room(Width, Limit);
+
+    /// <summary>Number of positions to allocate for prompts padded to a width and a maximum number of new tokens.</summary>
+    public static int Room(int width, int limit) => (int)Math.Min((long)width + limit - 1, (long)width + FirstRoom);
 
     private static int VirtualTokens(LanguageModel model) => model.Spec.Kind == TransformerKind.Decoder && model.Prompts is { } prompts ? prompts.Rows.Max(row => row.Embeddings + row.Prefix) : 0;
 
@@ -123,13 +125,17 @@ internal sealed class Decoding : IDisposable
         Keep(ref history, history.index_select(0, index));
     }
 
-    private static void Check(LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts)
+    /// <summary>Checks prompts, and that there is enough memory for them.</summary>
+    /// <exception cref="ArgumentException">A prompt is empty, or has a token that the model does not know.</exception>
+    /// <inheritdoc cref="Decoding(LanguageModel, IReadOnlyList{IReadOnlyList{int}}, GenerationSettings, int, int?)"/>
+    public static void Require(LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts, GenerationSettings settings, int copies = 1)
     {
         if (prompts.Count == 0 || prompts.Any(prompt => prompt is not { Count: > 0 }))
             throw new ArgumentException($"There are {prompts.Count} prompts, but at least one is needed, and none may be empty.", nameof(prompts));
         foreach (var id in prompts.SelectMany(prompt => prompt))
             if (id < 0 || id >= model.Spec.VocabularySize)
                 throw new ArgumentException($"Token id {id} is outside the model's vocabulary of {model.Spec.VocabularySize}: was the text encoded for another model?", nameof(prompts));
+        RequireMemory(model, prompts, settings, copies);
     }
 
     // Checked before anything is allocated: the logits of all rows, and the keys and values of the first positions.

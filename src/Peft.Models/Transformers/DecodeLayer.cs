@@ -31,7 +31,7 @@ internal sealed class DecodeLayer
     /// <param name="feedForward">The feed-forward network.</param>
     /// <param name="norms">The norms before attention and feed-forward network, and those after them or null.</param>
     public static DecodeLayer? Of(TransformerSpec spec, SelfAttention attention, FeedForward feedForward, AdaptableModule?[] norms)
-        => !spec.PostNorm && spec.Encoder is null && spec.HeadSize % 8 == 0 && spec.HiddenSize % 8 == 0 && spec.IntermediateSize % 8 == 0 && attention.Kernel is { } shape && DecodeActivation.Supports(spec.Activation.Name)
+        => !spec.PostNorm && spec.Encoder is null && spec.HeadSize % 8 == 0 && spec.HiddenSize % 8 == 0 && spec.IntermediateSize % 4 == 0 && attention.Kernel is { } shape && DecodeActivation.Supports(spec.Activation.Name)
             ? new(spec, attention, feedForward, shape, norms) : null;
 
     /// <summary>The layer's output; null, without any effect, if the kernels do not support its modules' weights or adapters.</summary>
@@ -50,9 +50,9 @@ internal sealed class DecodeLayer
             Norms = (decodeNorms[0]!, decodeNorms[1]!), OutputNorms = (decodeNorms[2], decodeNorms[3]), HeadNorms = (decodeNorms[4], decodeNorms[5]),
             Projections = projected, Output = output, Wide = inner, Down = last,
         };
-        var (keys, values) = context.Cache!.Room(context.Layer, rows, shape.KeyValueHeads, shape.Size, 1, ScalarType.Float32, context.Device);
+        var (keys, values) = context.CacheRoom(shape);
         var angles = attention.AnglesOf(context);
-        return block.Run(input, keys, values, context.Past, angles?.Cosine, angles?.SignedSine, context.FirstPositions).MoveToOuterDisposeScope();
+        return block.Run(input, keys, values, context.Past, angles?.Cosine, angles?.SignedSine, context.FirstPositions, context.PromptLengths).MoveToOuterDisposeScope();
     }
 
     private static DecodeLinear[]? All(AdaptableModule[] modules, int rows)

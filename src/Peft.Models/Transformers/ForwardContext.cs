@@ -54,9 +54,9 @@ internal sealed class ForwardContext
         }
     }
 
-    /// <summary>True if the pass adds one position per row to the cache and nothing else takes part in attention, so that the decode kernels apply: on the CPU in float32, in inference mode.</summary>
+    /// <summary>True if each row is one position that the pass adds to the cache and nothing else takes part in attention, so that the decode kernels apply: on the CPU in float32, in inference mode.</summary>
     public bool IsDecodeStep => isDecodeStep ??= is_inference_mode_enabled() && this is { Causal: true, Length: 1, Cache: not null, Prefix: null, PrefixGates: null, Bias: null, InAttention.Count: 0, Encoder: null, Type: ScalarType.Float32 }
-        && Batch <= DecodeProducts.MostRows && Device.type == TorchSharp.DeviceType.CPU && (KeyMask is null || (CountedPositions is null && FirstPositions is not null));
+        && (Batch <= DecodeProducts.MostRows || PromptLengths is not null) && Device.type == TorchSharp.DeviceType.CPU && (KeyMask is null || (CountedPositions is null && FirstPositions is not null));
 
     /// <summary>1 for positions that count towards distances in a sliding window, <c>[batch, past + length]</c>; null if all do.</summary>
     public Tensor? CountedPositions { get; init => field = value?.DetachFromDisposeScope(); }
@@ -90,6 +90,15 @@ internal sealed class ForwardContext
 
     /// <inheritdoc cref="ModelInput.PackedParents"/>
     public IReadOnlyList<int>? PackedParents { get; init; }
+
+    /// <inheritdoc cref="ModelInput.PromptLengths"/>
+    public IReadOnlyList<int>? PromptLengths { get; init; }
+
+    /// <summary>Number of positions that the pass adds to the cache.</summary>
+    public int Added => PromptLengths?.Max() ?? Length;
+
+    /// <summary>The cache of the current layer, with room for the new positions.</summary>
+    public (Tensor Keys, Tensor Values) CacheRoom(AttentionShape shape) => Cache!.Room(Layer, PromptLengths?.Count ?? Batch, shape.KeyValueHeads, shape.Size, Added, Type, Device);
 
     /// <summary>The token ids so far; null if they are unknown.</summary>
     public PassTokens? Tokens { get; init; }

@@ -64,6 +64,12 @@ public sealed record ModelInput
     /// <summary>For each packed sequence, the index of an earlier one that it continues, such as a prompt that several completions share; −1 for none. Null if no sequence continues another.</summary>
     internal IReadOnlyList<int>? PackedParents { get; init; }
 
+    /// <summary>
+    /// Lengths of prompts whose tokens are the rows of the batch, one after another, so that none is padded; null if rows are sequences. Each prompt becomes a row of the cache, which must be empty; shorter ones begin with
+    /// padding there.
+    /// </summary>
+    internal IReadOnlyList<int>? PromptLengths { get; init; }
+
     /// <summary>Token ids of the decoder's input, <c>[batch, target]</c>, beginning with the start token.</summary>
     public Tensor? DecoderInputIds { get; init; }
 

@@ -201,8 +201,8 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         }
         if (!context.Causal || context.Length != 1 || (training && dropout > 0) || !DecodeAttention.Supports(q, k, v, size)) return null;
         if (context.KeyMask is not null && (context.CountedPositions is not null || context.FirstPositions is null)) return null;
-        var (keys, values) = context.Cache.Room(context.Layer, context.Batch, keyValueHeads, size, 1, q.dtype, q.device);
-        return DecodeAttention.Run(q, k, v, keys, values, context.Past, kernel, rotary?.Cosine, rotary?.SignedSine, context.FirstPositions);
+        var (keys, values) = context.CacheRoom(kernel);
+        return DecodeAttention.Run(q, k, v, keys, values, context.Past, kernel, rotary?.Cosine, rotary?.SignedSine, context.FirstPositions, context.PromptLengths);
     }
 
     private bool Fuses(ForwardContext context)

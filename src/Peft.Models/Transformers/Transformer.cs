@@ -100,7 +100,7 @@ internal sealed class Transformer : Backbone
             hidden.Dispose();
             hidden = next;
         }
-        context.Cache?.Advance(context.Prefix is null ? context.Length : context.Past + context.Length, context.Tokens?.Ids);
+        context.Cache?.Advance(context.Prefix is null ? context.Added : context.Past + context.Length, context.PromptLengths is { } prompts ? Padded(input.InputIds!, prompts) : context.Tokens?.Ids);
         if (finalNorm is not null) hidden = finalNorm.call(hidden);
         return Drop(hidden, spec.FinalDropout).MoveToOuterDisposeScope();
     }
@@ -162,9 +162,19 @@ internal sealed class Transformer : Backbone
         {
             Pass = input.Pass,
             Batch = batch, Length = length, Past = past, VirtualTokens = input.VirtualTokens, Type = type, Device = device,
-            Causal = spec.Causal, Cache = input.Cache, Prefix = prefix, CutsPrefix = spec.CutsPrefixes, PrefixGates = input.PrefixGates, InAttention = input.InAttention, PackedLengths = input.PackedLengths, PackedParents = input.PackedParents,
+            Causal = spec.Causal, Cache = input.Cache, Prefix = prefix, CutsPrefix = spec.CutsPrefixes, PrefixGates = input.PrefixGates, InAttention = input.InAttention, PromptLengths = input.PromptLengths, PackedLengths = input.PackedLengths, PackedParents = input.PackedParents,
             KeyMask = KeyMask(input.AttentionMask, batch, length, past), CountedPositions = input.CountedPositions?.alias(), Tokens = Tokens(input),
         };
+    }
+
+    // The prompts as rows, as in the cache.
+    private static Tensor Padded(Tensor ids, IReadOnlyList<int> lengths)
+    {
+        using var scope = NewDisposeScope();
+        var rows = zeros([lengths.Count, lengths.Max()], ids.dtype, ids.device);
+        long start = 0;
+        for (var row = 0; row < lengths.Count; start += lengths[row++]) rows[row].narrow(0, rows.shape[1] - lengths[row], lengths[row]).copy_(ids.narrow(0, start, lengths[row]).squeeze(1));
+        return rows.MoveToOuterDisposeScope();
     }
 
     private static PassTokens? Tokens(ModelInput input)

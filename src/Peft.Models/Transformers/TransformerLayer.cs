@@ -99,7 +99,10 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
         => (residual is null ? change : residual.add(nn.functional.dropout(change, probability), One)).MoveToOuterDisposeScope();
 
     /// <summary>The layer's output in a decode step by the kernels; null if they do not apply.</summary>
-    internal Tensor? Step(Tensor input, ForwardContext context) => !training && context.IsDecodeStep && TorchRuntime.Cpu.DecodeSteps && !IsHooked ? decode?.Run(input, context) : null;
+    internal Tensor? Step(Tensor input, ForwardContext context) => HasStep && context.IsDecodeStep ? decode!.Run(input, context) : null;
+
+    /// <summary>True if <see cref="Step"/> supports the architecture, and nothing observes the modules inside.</summary>
+    internal bool HasStep => decode is not null && !training && TorchRuntime.Cpu.DecodeSteps && !IsHooked;
 
     // A hook runs when its module is called, so that kernels must not replace the call.
     private bool IsHooked

@@ -11,7 +11,7 @@ public class DecodeLayerTests
     private static readonly int[][] Added = [[1, 2, 3], [4, 5, 6], [20, 9, 8]];
 
     private const string Sizes = """
-        "vocab_size": 24, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48, "max_position_embeddings": 64, "initializer_range": 0.5
+        "vocab_size": 24, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 44, "max_position_embeddings": 64, "initializer_range": 0.5
         """;
 
     public static TheoryData<string, string> Architectures => new()
@@ -23,9 +23,9 @@ public class DecodeLayerTests
         { "phi3", """ "num_key_value_heads": 2, "rms_norm_eps": 1e-5, "hidden_act": "silu", "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2 """ },
         { "gemma", """ "num_key_value_heads": 1, "head_dim": 8, "rms_norm_eps": 1e-6, "hidden_activation": "gelu_pytorch_tanh" """ },
         { "gemma3_text", """ "num_key_value_heads": 2, "head_dim": 8, "rms_norm_eps": 1e-6, "hidden_activation": "gelu_pytorch_tanh", "query_pre_attn_scalar": 8, "sliding_window": 4, "layer_types": ["sliding_attention", "full_attention"] """ },
-        { "gpt2", """ "n_embd": 32, "n_head": 4, "n_layer": 2, "n_inner": 48, "n_positions": 64, "activation_function": "gelu_new" """ },
+        { "gpt2", """ "n_embd": 32, "n_head": 4, "n_layer": 2, "n_inner": 44, "n_positions": 64, "activation_function": "gelu_new" """ },
         { "gpt_neox", """ "hidden_act": "gelu_fast", "rotary_pct": 0.5, "use_parallel_residual": true """ },
-        { "opt", """ "ffn_dim": 48, "activation_function": "relu", "do_layer_norm_before": true, "word_embed_proj_dim": 32 """ },
+        { "opt", """ "ffn_dim": 44, "activation_function": "relu", "do_layer_norm_before": true, "word_embed_proj_dim": 32 """ },
     };
 
     internal static CausalLM Create(string type, string fields) => CausalLM.FromConfig(ModelConfig.Parse($$"""{ "model_type": "{{type}}", {{Sizes}}, {{fields}} }"""), seed: 3);

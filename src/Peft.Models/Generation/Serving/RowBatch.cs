@@ -6,9 +6,9 @@ namespace Peft.Models;
 /// The requests that share forward passes, each with its own adapter. The rows of the KV cache are left-padded and end at the same position. A request joins with
 /// the keys and values of its prompt; its row is removed when it leaves. Not thread-safe.
 /// </summary>
-internal sealed class RowBatch(LanguageModel model) : IDisposable
+internal sealed class RowBatch(CausalLM model) : IDisposable
 {
-    private const int MaxPrefillPositions = 1024;   // positions, padding included
+    private const int MaxPrefillPositions = 1024;   // in one pass, padding included
 
     private readonly List<ServedRequest> rows = [];
     private readonly List<int> padding = [];   // of each row
@@ -40,7 +40,7 @@ internal sealed class RowBatch(LanguageModel model) : IDisposable
         Open();
         try
         {
-            foreach (var group in Groups(requests))
+            foreach (var group in requests.GroupBy(Packs).SelectMany(Groups))
                 if (group.Count == 1 || !TryRead(group))
                     foreach (var request in group) Read(request);
         }
@@ -50,13 +50,19 @@ internal sealed class RowBatch(LanguageModel model) : IDisposable
         }
     }
 
-    // Prompts of similar lengths are processed together, as long as padding and activations stay small.
-    private static IEnumerable<List<ServedRequest>> Groups(IReadOnlyList<ServedRequest> requests)
+    // True if the prompt can be processed with others without padding.
+    private bool Packs(ServedRequest request)
+        => request.Prompt.Count <= MaxPrefillPositions && PackedPrompts.Supports(model) && request.Adapter?.Layers.All(layer => layer is ILowRank { AsProduct: not null }) != false;
+
+    // Prompts are processed together as long as activations stay small, and padded ones only if their lengths are similar.
+    private static IEnumerable<List<ServedRequest>> Groups(IGrouping<bool, ServedRequest> requests)
     {
-        var group = new List<ServedRequest>();
+        var (group, packs) = (new List<ServedRequest>(), requests.Key);
         foreach (var request in requests.OrderBy(request => request.Prompt.Count))
         {
-            if (group.Count > 0 && (request.Prompt.Count > 2 * group[0].Prompt.Count || (group.Count + 1) * request.Prompt.Count > MaxPrefillPositions))
+            var length = request.Prompt.Count;
+            var positions = packs ? group.Sum(each => each.Prompt.Count) + length : (group.Count + 1) * length;
+            if (group.Count > 0 && (positions > MaxPrefillPositions || (!packs && length > 2 * group[0].Prompt.Count)))
             {
                 yield return group;
                 group = [];
@@ -94,27 +100,62 @@ internal sealed class RowBatch(LanguageModel model) : IDisposable
 
     private void Read(IReadOnlyList<ServedRequest> group)
     {
-        Assign([.. group.Select(request => request.Adapter)]);
-        using var inside = pass?.Enter();
         using var inference = inference_mode();
         using var scope = NewDisposeScope();
         int[] limits = [.. group.Select(request => Decoding.LimitOf(model, request.Settings, request.Prompt.Count))];
-        var decoding = new Decoding(model, [.. group.Select(request => request.Prompt)], group[0].Settings);
+        var (logits, read) = Packs(group[0]) ? ReadPacked(group, limits.Max()) : ReadPadded(group);
         try
         {
-            var logits = decoding.Next();
             for (var row = 0; row < group.Count; row++)
                 Try(group[row], request =>
                 {
                     request.Begin(limits[row]);
                     request.Take(request.Choose(logits.narrow(0, row, 1)));
                 });
-            Add(group, decoding);
+            Add(group, read);
         }
         finally
         {
-            if (cache != decoding.Cache) decoding.Dispose();
-            else decoding.DisposeButCache();
+            if (cache != read) read.Dispose();
+        }
+    }
+
+    // The logits of each prompt's next token [prompts, vocabulary], and the prompts' keys and values.
+    private (Tensor Logits, KeyValueCache Cache) ReadPacked(IReadOnlyList<ServedRequest> group, int limit)
+    {
+        IReadOnlyList<int>[] prompts = [.. group.Select(request => request.Prompt)];
+        Decoding.Require(model, prompts, group[0].Settings);
+        var read = new KeyValueCache(Decoding.Room(prompts.Max(prompt => prompt.Count), limit));
+        try
+        {
+            Assign([.. group.SelectMany(request => Enumerable.Repeat(request.Adapter, request.Prompt.Count))]);
+            using var inside = pass?.Enter();
+            var last = PackedPrompts.LastStates(model, prompts, read);
+            Assign([.. group.Select(request => request.Adapter)]);
+            return (model.NextLogits(last).squeeze(1), read);
+        }
+        catch
+        {
+            read.Dispose();
+            throw;
+        }
+    }
+
+    private (Tensor Logits, KeyValueCache Cache) ReadPadded(IReadOnlyList<ServedRequest> group)
+    {
+        Assign([.. group.Select(request => request.Adapter)]);
+        using var inside = pass?.Enter();
+        var decoding = new Decoding(model, [.. group.Select(request => request.Prompt)], group[0].Settings);
+        try
+        {
+            var logits = decoding.Next();
+            decoding.DisposeButCache();
+            return (logits, decoding.Cache);
+        }
+        catch
+        {
+            decoding.Dispose();
+            throw;
         }
     }
 
@@ -138,7 +179,7 @@ internal sealed class RowBatch(LanguageModel model) : IDisposable
         using var inference = inference_mode();
         using var scope = NewDisposeScope();
         var ids = tensor(rows.Select(row => (long)row.Last).ToArray(), [rows.Count, 1], device: model.Device);
-        var logits = ((CausalLM)model).ForwardLast(new ModelInput { InputIds = ids, Cache = cache, AttentionMask = Mask() }).squeeze(1);
+        var logits = model.ForwardLast(new ModelInput { InputIds = ids, Cache = cache, AttentionMask = Mask() }).squeeze(1);
         var (highest, indices) = logits.max(-1);
         var finite = highest.isfinite().cpu().data<bool>().ToArray();
         var best = indices.cpu().data<long>().ToArray();
@@ -165,18 +206,18 @@ internal sealed class RowBatch(LanguageModel model) : IDisposable
         Arrange();
     }
 
-    private void Add(IReadOnlyList<ServedRequest> group, Decoding decoding)
+    private void Add(IReadOnlyList<ServedRequest> group, KeyValueCache read)
     {
         int[] kept = [.. Enumerable.Range(0, group.Count).Where(row => !group[row].HasEnded)];
         if (kept.Length == 0) return;
         var width = kept.Max(row => group[row].Prompt.Count);
-        if (kept.Length < group.Count) decoding.Cache.Select([.. kept.Select(row => (long)row)], decoding.Cache.Length - width);
-        if (cache is null) cache = decoding.Cache;
+        if (kept.Length < group.Count) read.Select([.. kept.Select(row => (long)row)], read.Length - width);
+        if (cache is null) cache = read;
         else
         {
             var longer = width - cache.Length;
             IsBroken = true;
-            cache.Join(decoding.Cache);
+            cache.Join(read);
             IsBroken = false;
             for (var row = 0; row < padding.Count && longer > 0; row++) padding[row] += longer;
         }
