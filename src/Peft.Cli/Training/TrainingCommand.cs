@@ -88,13 +88,14 @@ internal static class TrainingCommand
                 result.Memory,
                 ElapsedSeconds = result.Elapsed.TotalSeconds,
             },
-            console => console.Fields(
+            console => console.Fields([
                 ("adapter", output),
                 ("report", report),
                 ("steps", result.StopReason == StopReason.Completed ? result.Steps : $"{result.Steps} ({result.StopReason})"),
                 ("loss", result.Losses.Count > 0 ? $"{Show.Number(result.Losses[0])} → {Show.Number(result.Losses[^1])}  {Sparkline.Of(result.Losses, 40)}" : null),
                 progress.Watched is { } watched ? (watched.Name, (object?)Show.Number(watched.Value)) : ("", null),
                 ("best evaluation", result.Best is { } best ? $"{Show.Number(best.Loss)} after step {best.Step}" : null),
+                .. result.Best?.Metrics.Select(each => ($"  {each.Key}", (object?)Show.Number(each.Value))) ?? [],
                 ("speed", $"{result.TokensPerSecond.ToString("N0", System.Globalization.CultureInfo.InvariantCulture)} tokens/s"),
-                ("time", Show.Time(result.Elapsed))));
+                ("time", Show.Time(result.Elapsed))]));
 }
