@@ -238,10 +238,9 @@ public sealed class TrainingTests : IDisposable
     public async Task A_list_of_names_or_numbers_replaces_the_default()
     {
         string[] args = ["dpo", "-m", Tool.Model, "-d", Tool.Data("pairs.jsonl"), "--max-steps", "1", "--batch-size", "2", "--rank", "2"];
-        await Tool.JsonAsync([.. args, "--objective", "Losses=ipo", "-o", folder["one"]]);
-        Report.RunRecord.Read(folder["one"]).Configuration["objective.Losses"].ShouldBe("Ipo");
-        await Tool.JsonAsync([.. args, "--objective", "Losses=[\"sigmoid\", \"hinge\"]", "--objective", "LossWeights=0.5,2", "-o", folder["two"]]);
-        Report.RunRecord.Read(folder["two"]).Configuration["objective.Losses"].ShouldBe("Sigmoid, Hinge");
+        // An untrained adapter changes nothing, so the margins are 0: IPO is (1/2β)², the sigmoid loss ln 2, and the hinge loss 1.
+        ((double)(await Tool.JsonAsync([.. args, "--objective", "Losses=ipo", "-o", folder["one"]]))["first_loss"]!).ShouldBe(25, 1e-4);
+        ((double)(await Tool.JsonAsync([.. args, "--objective", "Losses=[\"sigmoid\", \"hinge\"]", "--objective", "LossWeights=0.5,2", "-o", folder["two"]]))["first_loss"]!).ShouldBe((0.5 * Math.Log(2)) + 2, 1e-5);
         var wrong = await Tool.RunAsync([.. args, "--objective", "Losses=ipo,best", "-o", folder["none"]]);
         wrong.Code.ShouldBe(1);
         wrong.Error.ShouldContain("--objective: Losses must be one of Sigmoid, ");
@@ -268,7 +267,7 @@ public sealed class TrainingTests : IDisposable
             double.IsFinite((double)result["metrics"]![metric]!).ShouldBeTrue();
             var text = await Tool.RunAsync([.. args, "-o", folder[$"{command}-2"]]);
             text.Error.ShouldContain($"  {metric} ");
-            text.Output.ShouldContain($"{metric} ");
+            text.Output.ShouldContain(metric);
         }
     }
 
@@ -301,20 +300,6 @@ public sealed class TrainingTests : IDisposable
             run.Code.ShouldBe(1);
             run.Error.ShouldContain(expected);
         }
-    }
-
-    [Theory]
-    [InlineData("train", "train.txt", "--block-size", "64")]
-    [InlineData("sft", "texts.jsonl")]
-    [InlineData("dpo", "pairs.jsonl")]
-    [InlineData("reward", "pairs.jsonl")]
-    [InlineData("grpo", "prompts.jsonl", "--reward", "field:name", "--max-completion-length", "4", "--generations", "2")]
-    public async Task Tokens_of_every_command_are_kept(string command, string data, params string[] more)
-    {
-        string[] args = [command, "-m", Tool.Model, "-d", data == "train.txt" ? Tool.Text : Tool.Data(data), "--token-cache", folder["cache"], "--max-steps", "2", "--batch-size", "2", "--rank", "2", .. more];
-        foreach (var output in new[] { "first", "second" }) (await Tool.RunAsync([.. args, "-o", folder[output]])).Code.ShouldBe(0);
-        Directory.GetDirectories(folder["cache"]).Length.ShouldBe(1);
-        File.ReadAllBytes(folder["second/adapter_model.safetensors"]).ShouldBe(File.ReadAllBytes(folder["first/adapter_model.safetensors"]));
     }
 
     [Fact]
