@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Packs the tool, installs it from the package into a folder of its own, and runs it: 1.5 to 3 minutes and 900 MB of disk, so not a test of the suite.
+# Packs the tool, installs it from the package into a folder of its own, and runs it: 1.5 to 3 minutes and 900 MB of disk. The suite installs a package without libtorch (tests/Peft.Consumer.Tests/ToolTests.cs).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 folder=$(mktemp -d)

@@ -24,18 +24,40 @@ public static class ExportChecks
         ArgumentNullException.ThrowIfNull(peft);
         var found = ExportedAdapter.Find(peft, adapter);
         if (target == ExportTarget.HuggingFace) return [.. Missing(found.Options)];
+        if (target == ExportTarget.Lora) return [.. PlainLora.Problems(found, "readers of plain LoRA")];
         if (target == ExportTarget.Merged) return [.. Merged(found)];
         if (peft.Module is not PretrainedModel model) return [$"the architecture of a {peft.Module.GetType().Name} is unknown: only pretrained models are exported."];
         return [.. target switch
         {
             ExportTarget.Vllm => VllmLimits.Problems(found, model, options ?? new()),
             ExportTarget.GgufAdapter => GgufAdapterExport.Problems(model, found),
-            ExportTarget.Gguf => [.. Merged(found), .. GgufArchitecture.Problems(model)],
-            ExportTarget.OnnxAdapter => [.. LowRankUpdates.Problems(found, takesWhole: true), .. OnnxModels.Problems(model, OnnxValues.Dtype(options))],
-            ExportTarget.Onnx => [.. Merged(found), .. OnnxModels.Problems(model, OnnxValues.Dtype(options))],
+            ExportTarget.Gguf => [.. Merged(found), .. OfModel(model, target, options)],
+            ExportTarget.OnnxAdapter => [.. LowRankUpdates.Problems(found, takesWhole: true), .. OfModel(model, target, options)],
+            ExportTarget.OnnxGenAI => [.. LowRankUpdates.Problems(found, takesWhole: true), .. OfModel(model, target, options)],
+            ExportTarget.Onnx => [.. Merged(found), .. OfModel(model, target, options)],
             _ => throw new ArgumentOutOfRangeException(nameof(target), target, "There is no such target."),
         }];
     }
+
+    /// <summary>The reasons that a model without an adapter cannot be exported to a target, each with a remedy; empty if it can.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="target">The target.</param>
+    /// <param name="options">The dtype; float32 if null.</param>
+    /// <exception cref="ArgumentException">The target is an adapter's.</exception>
+    public static IReadOnlyList<string> CheckExport(this PretrainedModel model, ExportTarget target, ExportOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return [.. OfModel(model, target, options)];
+    }
+
+    private static IEnumerable<string> OfModel(PretrainedModel model, ExportTarget target, ExportOptions? options) => target switch
+    {
+        ExportTarget.Merged => [],
+        ExportTarget.Gguf => GgufArchitecture.Problems(model),
+        ExportTarget.Onnx or ExportTarget.OnnxAdapter => OnnxModels.Problems(model, OnnxValues.Dtype(options)),
+        ExportTarget.OnnxGenAI => [.. OnnxGenAI.Problems(model), .. OnnxModels.Problems(model, OnnxValues.Dtype(options))],
+        _ => throw new ArgumentException($"{target} is for adapters, and this is a model without one: apply an adapter, or choose another target.", nameof(target)),
+    };
 
     private static IEnumerable<string> Missing(AdapterOptions options)
     {

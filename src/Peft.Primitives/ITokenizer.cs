@@ -19,4 +19,7 @@ public interface ITokenizer
 
     /// <summary>Id of the padding token, if there is one.</summary>
     int? PadId { get; }
+
+    /// <summary>A text that changes whenever encodings do, such as a hash of the tokenizer's files: the tokens in a cache are those of the same fingerprint. Null (the default) if there is none; then nothing is cached.</summary>
+    string? Fingerprint() => null;
 }

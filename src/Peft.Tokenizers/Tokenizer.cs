@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using Peft.Checkpoints;
 using Peft.Gguf;
 using Peft.Hub;
@@ -87,6 +89,29 @@ public sealed class Tokenizer : ITokenizer
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         var now = added;
         TokenizerWriter.Write(source, contents, folder, now == saved ? null : now);
+    }
+
+    /// <summary>A hash of the tokenizer's files, of the tokens that were added since, and of the chat template.</summary>
+    /// <exception cref="TokenizerException">The files from which it was read no longer exist.</exception>
+    public string Fingerprint()
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var folder = Directory.CreateTempSubdirectory("peft-tokenizer-").FullName;
+        try
+        {
+            Save(folder);
+            foreach (var file in Directory.GetFiles(folder).Order(StringComparer.Ordinal))
+            {
+                hash.AppendData(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFileName(file))));
+                hash.AppendData(SHA256.HashData(File.ReadAllBytes(file)));
+            }
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+        foreach (var template in ChatTemplate?.Sources ?? []) hash.AppendData(SHA256.HashData(Encoding.UTF8.GetBytes(template)));
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
     /// <summary>Number of distinct tokens, added ones included.</summary>

@@ -63,6 +63,58 @@ public sealed class TokenCacheTests : IDisposable
         Entries.Count().ShouldBe(1);
     }
 
+    public static TheoryData<string> Kinds => ["reward", "reward with margins", "unpaired", "unpaired of pairs", "prompts", "steps", "classes", "values", "several classes", "tags", "text"];
+
+    private TrainingDataset Create(string kind, TokenCache? cache) => kind switch
+    {
+        "reward" => RewardDataset.From(Rows(i => new() { ["prompt"] = $"The dog {i}", ["chosen"] = " was happy.", ["rejected"] = Repeated(" was sad.", 1 + i) }), tokenizer, new() { MaxLength = 30 }, cache: cache),
+        "reward with margins" => RewardDataset.From(Rows(i => new() { ["chosen"] = $"Happy {i}", ["rejected"] = "Sad.", ["margin"] = -1.25 + (i / 3.0) }), tokenizer, cache: cache),
+        "unpaired" => UnpairedDataset.From(Rows(i => new() { ["prompt"] = $"The dog {i}", ["completion"] = " was happy.", ["label"] = i % 3 == 0 }), tokenizer, cache: cache),
+        "unpaired of pairs" => UnpairedDataset.From(Dataset.Of(Pairs(), "dataset"), tokenizer, new() { MaxLength = 20 }, cache: cache),
+        "prompts" => PromptDataset.From(Rows(i => new() { ["prompt"] = Repeated($"The dog {i} ", 1 + (i % 4)), ["number"] = i }), tokenizer, new() { MaxLength = 16 }, cache: cache),
+        "steps" => StepwiseDataset.From(Rows(i => new() { ["prompt"] = $"Add {i}", ["completions"] = new JsonArray("One.", "Two."), ["labels"] = new JsonArray(true, i % 2 == 0) }), tokenizer, cache: cache),
+        "classes" => Models.ClassificationDataset.From(Rows(i => new() { ["text"] = $"The dog {i}", ["label"] = i % 2 == 0 ? "even" : "odd", ["pair"] = "A cat" }), tokenizer, new() { PairField = "pair" }, cache: cache),
+        "values" => Models.ClassificationDataset.From(Rows(i => new() { ["text"] = $"The dog {i}", ["label"] = i / 7.0 }), tokenizer, new() { Problem = Models.ProblemType.Regression }, cache: cache),
+        "several classes" => Models.ClassificationDataset.From(Rows(i => new() { ["text"] = $"The dog {i}", ["label"] = i == 0 ? new JsonArray("b") : new JsonArray("a", "b") }), tokenizer, cache: cache),
+        "tags" => Models.TaggingDataset.From(Rows(i => new() { ["tokens"] = new JsonArray("The", "dog", $"{i}"), ["tags"] = new JsonArray("O", "B-A", "O") }), tokenizer, cache: cache),
+        _ => TextDataset.FromFile(folder.Write("text.txt", Repeated("Once upon a time there was a dog. ", 20)), tokenizer, 16, cache),
+    };
+
+    private static Dataset Rows(Func<int, JsonObject> row) => Dataset.Of(Enumerable.Range(0, 9).Select(row), "dataset");
+
+    private static string Repeated(string text, int count) => string.Concat(Enumerable.Repeat(text, count));
+
+    [Theory, MemberData(nameof(Kinds))]
+    public void Rows_of_every_dataset_are_kept(string kind)
+    {
+        var expected = Create(kind, cache: null);
+        foreach (var _ in new[] { 1, 2 })
+        {
+            var found = Create(kind, Cache);
+            found.Count.ShouldBe(expected.Count);
+            found.Warnings.ShouldBe(expected.Warnings);
+            int[] rows = [.. Enumerable.Range(0, expected.Count)];
+            rows.Select(found.LengthOf).ShouldBe(rows.Select(expected.LengthOf));
+            using var batch = found.GetBatch(rows);
+            using var other = expected.GetBatch(rows);
+            Numbers(batch).ShouldBe(Numbers(other));
+            if (found is AlignmentDataset alignment) (alignment.TruncatedRows, alignment.DroppedRows).ShouldBe((((AlignmentDataset)expected).TruncatedRows, ((AlignmentDataset)expected).DroppedRows));
+            if (found is PromptDataset prompts) rows.Select(row => prompts.RowOf(row).ToJsonString()).ShouldBe(rows.Select(row => ((PromptDataset)expected).RowOf(row).ToJsonString()));
+            if (found is Models.ClassificationDataset classes) (classes.Labels.Problem, string.Join(' ', classes.Labels)).ShouldBe((((Models.ClassificationDataset)expected).Labels.Problem, string.Join(' ', ((Models.ClassificationDataset)expected).Labels)));
+            if (found is Models.TaggingDataset tags) tags.Labels.ShouldBe(((Models.TaggingDataset)expected).Labels);
+        }
+        Entries.Count().ShouldBe(1);
+    }
+
+    // All tensors of a batch, by name.
+    private static IReadOnlyList<string> Numbers(Batch batch)
+        => [.. batch.Extra.Append(new("ids", batch.InputIds)).Append(new("mask", batch.AttentionMask!)).Append(new("labels", batch.Labels!)).Where(each => each.Value is not null).OrderBy(each => each.Key, StringComparer.Ordinal)
+            .Select(each => $"{each.Key}: {string.Join(' ', each.Value.to_type(TorchSharp.torch.ScalarType.Float64).contiguous().data<double>().ToArray())}")];
+
+    [Fact]
+    public void A_tokenizer_without_a_fingerprint_is_not_cached()
+        => Should.Throw<ArgumentException>(() => TextDataset.FromFile(folder.Write("text.txt", "abcdefgh"), new CharacterTokenizer(), 2, Cache)).Message.ShouldContain("has no fingerprint");
+
     [Fact]
     public void Other_content_has_another_entry()
     {

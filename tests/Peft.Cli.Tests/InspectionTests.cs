@@ -119,6 +119,21 @@ public sealed class InspectionTests(TrainedAdapters trained) : IClassFixture<Tra
     }
 
     [Fact]
+    public async Task A_plain_lora_is_only_written_of_what_has_nothing_else()
+    {
+        ((bool)(await Tool.JsonAsync("export", "-a", trained.First, "--format", "lora", "--check"))["ok"]!).ShouldBeTrue();
+        (await Tool.RunAsync(Tool.Train(folder["dora"], "--set", "use_dora=true"))).Code.ShouldBe(0);
+        var check = await Tool.RunAsync("export", "-a", folder["dora"], "--format", "lora", "--check", "--json");
+        (check.Code, (string)JsonNode.Parse(check.Output)!["problems"]![0]!).ShouldBe((1, "DoRA is not supported by readers of plain LoRA. Merge the adapter (MergeAndUnload) and use the model."));
+        foreach (var args in new[] { new[] { "export", "-a", folder["dora"], "--format", "lora" }, ["convert", folder["dora"], "--to", "lora"] })
+        {
+            var refused = await Tool.RunAsync([.. args, "-o", folder["out"]]);
+            (refused.Code, Directory.Exists(folder["out"])).ShouldBe((1, false));
+            refused.Error.ShouldContain("DoRA is not supported by readers of plain LoRA");
+        }
+    }
+
+    [Fact]
     public async Task Quantize_writes_a_smaller_model_by_rounding_and_by_samples()
     {
         await Tool.JsonAsync("quantize", "-m", Tool.Model, "--kind", "nf4", "-o", folder["nf4"]);
@@ -127,7 +142,48 @@ public sealed class InspectionTests(TrainedAdapters trained) : IClassFixture<Tra
         var gptq = await Tool.JsonAsync("quantize", "-m", Tool.Model, "--kind", "gptq", "--group-size", "32", "-d", Tool.Text, "--block-size", "64", "--samples", "8", "--set", "SkipModules=lm_head,gate_proj,up_proj,down_proj", "-o", folder["gptq"]);
         ((double)gptq["facts"]!["perplexity_after"]!).ShouldBeGreaterThan(1);
         (await Tool.RunAsync("quantize", "-m", Tool.Model, "--kind", "gptq", "-o", folder["none"])).Error.ShouldContain("--data");
-        (await Tool.RunAsync("quantize", "-m", Tool.Model, "--kind", "int3", "-o", folder["none"])).Error.ShouldContain("'int3' is not a kind of quantization");
+        foreach (var kind in new[] { "int3", "fp8", "blockwise" })   // the last two have no form in transformers' checkpoints
+            (await Tool.RunAsync("quantize", "-m", Tool.Model, "--kind", kind, "-o", folder["none"])).Error.ShouldContain($"--kind must be nf4, nf4_double, fp4, fp4_double, llm_int8, gptq or awq, but was '{kind}'.");
+        var unused = await Tool.RunAsync("quantize", "-m", Tool.Model, "--kind", "nf4", "-d", Tool.Text, "-o", folder["none"]);
+        (unused.Code, Directory.Exists(folder["none"])).ShouldBe((1, false));
+        unused.Error.ShouldContain("--data is for gptq and awq, but --kind is nf4");
+    }
+
+    [Theory]
+    [InlineData("nf4_double")]
+    [InlineData("fp4")]
+    [InlineData("fp4_double")]
+    [InlineData("llm_int8")]
+    public async Task Every_kind_that_can_be_chosen_is_written_and_read(string kind)
+    {
+        await Tool.JsonAsync("quantize", "-m", Tool.Model, "--kind", kind, "-o", folder["out"]);
+        ((double)(await Tool.JsonAsync("eval", "-m", folder["out"], "-d", Tool.Text, "--block-size", "64"))["loss"]!).ShouldBeLessThan(7);
+    }
+
+    [Fact]
+    public async Task One_adapter_is_used_where_several_would_be_ambiguous()
+    {
+        foreach (var command in new[] { new[] { "eval", "-d", Tool.Text }, ["generate", "Once"], ["predict", "Once"], ["export", "-o", folder["none"]] })
+        {
+            var run = await Tool.RunAsync([.. command, "-a", trained.First, "-a", trained.Second]);
+            run.Code.ShouldBe(1);
+            run.Error.ShouldContain($"peft {command[0]} takes one adapter, but was given 2");
+        }
+    }
+
+    [Fact]
+    public async Task A_model_without_an_adapter_is_checked_for_export()
+    {
+        ((bool)(await Tool.JsonAsync("export", "-m", Tool.Model, "--format", "gguf", "--check"))["ok"]!).ShouldBeTrue();
+        (await Tool.RunAsync("export", "-m", Tool.Model, "--format", "nope", "--check")).Error.ShouldContain("--format must be adapter, lora, vllm, merged, gguf, gguf_lora, onnx, onnx_adapter or genai, but was 'nope'.");
+    }
+
+    [Fact]
+    public async Task A_folder_that_does_not_exist_is_named()
+    {
+        var run = await Tool.RunAsync("info", "nobody/nothing", "--offline");
+        run.Code.ShouldBe(1);
+        run.Error.ShouldContain("There is no folder 'nobody/nothing'");
     }
 
     [Fact]

@@ -107,11 +107,15 @@ public sealed class TrainingTests : IDisposable
     [InlineData("Name at least one by --reward")]
     [InlineData("'taste:good' is none of", "--reward", "taste:good")]
     [InlineData("not a regular expression", "--reward", "regex:(")]
+    [InlineData("no row of", "--reward", "field:surname")]
+    [InlineData("must be a reward model", "--reward", "model:adapter")]
     [InlineData("no-such-program could not be started", "--reward", "program:no-such-program --fast")]
     [InlineData("reads the rows of --data", "--reward", "field:name", "--eval-data", "again")]
     public async Task A_reward_that_cannot_be_given_is_refused(string expected, params string[] more)
     {
-        string[] args = ["grpo", "-m", Tool.Model, "-d", Tool.Data("prompts.jsonl"), "--max-steps", "1", "--rank", "2", "-o", folder["out"], .. more.Select(each => each == "again" ? Tool.Data("prompts.jsonl") : each)];
+        var adapter = Directory.CreateDirectory(folder["adapter"]).FullName;
+        folder.Write("adapter/adapter_config.json", """{ "peft_type": "LORA", "task_type": "CAUSAL_LM" }""");
+        string[] args = ["grpo", "-m", Tool.Model, "-d", Tool.Data("prompts.jsonl"), "--max-steps", "1", "--rank", "2", "-o", folder["out"], .. more.Select(each => each == "again" ? Tool.Data("prompts.jsonl") : each.Replace("model:adapter", $"model:{adapter}", StringComparison.Ordinal))];
         var run = await Tool.RunAsync(args);
         run.Code.ShouldBe(1);
         run.Error.ShouldContain(expected);
@@ -169,7 +173,9 @@ public sealed class TrainingTests : IDisposable
             block-size: 32
             sample: [Once upon a time, One day]
             training: { MaxGradientNorm: 0.5 }
-            load_best: false
+            load_best: no
+            verbose: off
+            json: yes
             """);
         var result = await Tool.JsonAsync("train", "--config", file, "--max-steps", "1", "-o", folder["out"]);
         ((int)result["steps"]!).ShouldBe(1);
@@ -183,6 +189,7 @@ public sealed class TrainingTests : IDisposable
     [InlineData("rnak: 8", "'rnak' is not an option of peft train")]
     [InlineData("- 8", "not a map")]
     [InlineData("rank: [", "not valid YAML")]
+    [InlineData("resume: maybe", "'resume' must be true or false, but was 'maybe'")]
     [InlineData("rank: { a: [b, { c: d }] }", "--rank")]
     public async Task A_configuration_that_is_wrong_is_refused(string text, string expected)
     {
@@ -196,7 +203,11 @@ public sealed class TrainingTests : IDisposable
     [InlineData("LoraOptions has no setting 'rnak'", "--set", "rnak=8")]
     [InlineData("name=value", "--set", "rank")]
     [InlineData("Rank must be at least 1, but was 0", "--rank", "0")]
-    [InlineData("--method lora: 'many' cannot be Rank.", "--set", "r=many")]
+    [InlineData("--method lora: Rank must be a whole number, but was 'many'.", "--set", "r=many")]
+    [InlineData("--epochs: Epochs must be a whole number, but was 'many'.", "--epochs", "many")]
+    [InlineData("--quantization: 'nf5' cannot be Quantization. 'nf5' is not a kind of quantization", "--quantization", "nf5")]
+    [InlineData("--dtype must be float32, bfloat16, float16 or float64, but was 'int4'.", "--dtype", "int4")]
+    [InlineData("--block-size ('1') must be greater than or equal to '2'.", "--block-size", "1")]
     [InlineData("'often' is not a learning rate schedule", "--schedule", "often")]
     [InlineData("TrainingOptions has no setting 'Steps'", "--training", "Steps=3")]
     [InlineData("BatchSize must be at least 1", "--batch-size", "0")]
@@ -212,7 +223,83 @@ public sealed class TrainingTests : IDisposable
         run.Code.ShouldBe(1);
         run.Error.ShouldContain(expected, Case.Insensitive);
         run.Error.ShouldNotContain("   at ");
-        run.Output.ShouldNotContain("{");
+        run.Output.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_wrong_option_is_reported_with_those_that_resemble_it_on_the_standard_error()
+    {
+        var run = await Tool.RunAsync(Tool.Train(folder["out"], "--btach-size", "3", "--json"));
+        (run.Code, run.Output).ShouldBe((1, ""));
+        run.Error.ShouldContain("--batch-size");
+    }
+
+    [Fact]
+    public async Task A_list_of_names_or_numbers_replaces_the_default()
+    {
+        string[] args = ["dpo", "-m", Tool.Model, "-d", Tool.Data("pairs.jsonl"), "--max-steps", "1", "--batch-size", "2", "--rank", "2"];
+        // An untrained adapter changes nothing, so the margins are 0: IPO is (1/2β)², the sigmoid loss ln 2, and the hinge loss 1.
+        ((double)(await Tool.JsonAsync([.. args, "--objective", "Losses=ipo", "-o", folder["one"]]))["first_loss"]!).ShouldBe(25, 1e-4);
+        ((double)(await Tool.JsonAsync([.. args, "--objective", "Losses=[\"sigmoid\", \"hinge\"]", "--objective", "LossWeights=0.5,2", "-o", folder["two"]]))["first_loss"]!).ShouldBe((0.5 * Math.Log(2)) + 2, 1e-5);
+        var wrong = await Tool.RunAsync([.. args, "--objective", "Losses=ipo,best", "-o", folder["none"]]);
+        wrong.Code.ShouldBe(1);
+        wrong.Error.ShouldContain("--objective: Losses must be one of Sigmoid, ");
+        wrong.Error.ShouldContain("but was 'best'.");
+    }
+
+    [Fact]
+    public async Task A_folder_that_cannot_be_created_is_found_out_before_the_training()
+    {
+        var run = await Tool.RunAsync(Tool.Train(folder.Write("file", "")));
+        run.Code.ShouldBe(1);
+        run.Error.ShouldContain("cannot be created");
+        run.Error.ShouldContain("--output");
+        run.Error.ShouldNotContain("step 1/");
+    }
+
+    [Fact]
+    public async Task Preferences_and_rewards_show_what_says_more_than_the_loss()
+    {
+        foreach (var (command, data, metric, more) in new[] { ("dpo", "pairs.jsonl", "rewards/accuracies", Array.Empty<string>()), ("reward", "pairs.jsonl", "accuracy", []), ("grpo", "prompts.jsonl", "reward", ["--reward", "length:20", "--max-completion-length", "4", "--generations", "2"]) })
+        {
+            string[] args = [command, "-m", Tool.Model, "-d", Tool.Data(data), "--max-steps", "1", "--batch-size", "2", "--rank", "2", .. more];
+            var result = await Tool.JsonAsync([.. args, "-o", folder[command]]);
+            double.IsFinite((double)result["metrics"]![metric]!).ShouldBeTrue();
+            var text = await Tool.RunAsync([.. args, "-o", folder[$"{command}-2"]]);
+            text.Error.ShouldContain($"  {metric} ");
+            text.Output.ShouldContain(metric);
+        }
+    }
+
+    [Theory]
+    [InlineData("train", "texts.jsonl")]
+    [InlineData("sft", "completions.jsonl")]
+    [InlineData("dpo", "pairs.jsonl")]
+    [InlineData("reward", "pairs.jsonl")]
+    public async Task Streamed_rows_are_trained_on_and_an_interrupted_run_is_resumed(string command, string data)
+    {
+        string[] args = [command, "-m", Tool.Model, "-d", Tool.Data(data), "--stream", "--max-steps", "4", "--batch-size", "2", "--rank", "2", "--lr", "1e-2"];
+        (await Tool.RunAsync([.. args, "-o", folder["whole"]])).Code.ShouldBe(0);
+        (await Tool.InteractAsync("", new Interruption("step 2/4"), [.. args, "-o", folder["part"]])).Code.ShouldBe(130);
+        (await Tool.RunAsync([.. args, "-o", folder["part"], "--resume"])).Code.ShouldBe(0);
+        File.ReadAllBytes(folder["part/adapter_model.safetensors"]).ShouldBe(File.ReadAllBytes(folder["whole/adapter_model.safetensors"]));
+    }
+
+    [Fact]
+    public async Task What_cannot_be_streamed_is_refused()
+    {
+        await Refused("leave out one of them", "sft", "texts.jsonl", "--token-cache", folder["cache"]);
+        await Refused("must all be known before training", "grpo", "prompts.jsonl", "--reward", "length:3");
+        await Refused("must all be known before training", "train", "texts.jsonl", "--task", "sequence-classification");
+        var run = await Tool.RunAsync(Tool.Train(folder["out"], "--stream"));
+        (run.Code, run.Error.Contains("is one text")).ShouldBe((1, true));
+
+        async Task Refused(string expected, string command, string data, params string[] more)
+        {
+            var run = await Tool.RunAsync([command, "-m", Tool.Model, "-d", Tool.Data(data), "--stream", "--max-steps", "1", "-o", folder["none"], .. more]);
+            run.Code.ShouldBe(1);
+            run.Error.ShouldContain(expected);
+        }
     }
 
     [Fact]

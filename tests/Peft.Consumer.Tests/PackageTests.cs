@@ -1,5 +1,3 @@
-using System.Reflection;
-
 namespace Peft.Consumer.Tests;
 
 /// <summary>What somebody meets who knows only the packages.</summary>
@@ -16,15 +14,15 @@ public sealed class PackageTests : IDisposable
     [Fact]
     public void A_new_program_that_adds_the_package_trains_saves_and_loads_a_model_of_its_own()
     {
-        foreach (var project in Directory.EnumerateDirectories(Setting("SourceFolder")))
-            Run(folder, "pack", project, "--no-build", "--no-restore", "-c", Setting("Configuration"), "-o", Feed, $"-p:MinVerVersionOverride={Version}");
-        Run(folder, "pack", Setting("TemplateFolder"), "--no-build", "--no-restore", "-c", Setting("Configuration"), "-o", Feed, $"-p:MinVerVersionOverride={Version}");
+        foreach (var project in Directory.EnumerateDirectories(Settings.Of("SourceFolder")))
+            Run(folder, "pack", project, "--no-build", "--no-restore", "-c", Settings.Of("Configuration"), "-o", Feed, $"-p:MinVerVersionOverride={Version}");
+        Run(folder, "pack", Settings.Of("TemplateFolder"), "--no-build", "--no-restore", "-c", Settings.Of("Configuration"), "-o", Feed, $"-p:MinVerVersionOverride={Version}");
 
         Run(folder, "new", "console", "-o", App, "--no-restore");
         File.WriteAllText(Path.Combine(folder, "nuget.config"), NuGetConfiguration());
         File.Copy(Path.Combine(AppContext.BaseDirectory, "Data", "Program.cs"), Path.Combine(App, "Program.cs"), overwrite: true);
         Run(App, "add", "package", "Peft.Lora", "--version", Version);
-        Run(App, "add", "package", $"libtorch-cpu-{Platform}", "--version", Setting("LibtorchVersion"));
+        Run(App, "add", "package", $"libtorch-cpu-{Settings.Platform}", "--version", Settings.Of("LibtorchVersion"));
         var output = Run(App, "run", "-c", "Release");
 
         output.ShouldContain("trainable: ");
@@ -36,7 +34,7 @@ public sealed class PackageTests : IDisposable
         Run(folder, "new", "install", Path.Combine(Feed, $"Peft.Templates.{Version}.nupkg"), "--debug:custom-hive", hive);
         Run(folder, "new", "peft", "-o", made, "--debug:custom-hive", hive, "--no-update-check");
         File.ReadAllText(Path.Combine(made, "Made.csproj")).ShouldNotContain("cuda");
-        var printed = Run(made, "run", "-c", "Release", "--", Setting("ModelFolder"));
+        var printed = Run(made, "run", "-c", "Release", "--", Settings.Of("ModelFolder"));
         printed.ShouldContain("trainable: ");
         File.Exists(Path.Combine(made, "adapter", "adapter_model.safetensors")).ShouldBeTrue(printed);
         Run(folder, "new", "peft", "-o", made + "Cuda", "--device", "cuda", "--debug:custom-hive", hive, "--no-restore", "--no-update-check");
@@ -44,9 +42,9 @@ public sealed class PackageTests : IDisposable
 
         // The first steps as a single file.
         var script = Directory.CreateDirectory(Path.Combine(folder, "script")).FullName;
-        File.WriteAllText(Path.Combine(script, "first-lora.cs"), File.ReadAllText(Path.Combine(Setting("AppFolder"), "first-lora.cs"))
-            .Replace("@*-*", "@" + Version, StringComparison.Ordinal).Replace("TorchSharp-cpu@0.107.0", $"libtorch-cpu-{Platform}@{Setting("LibtorchVersion")}", StringComparison.Ordinal));
-        Run(script, "run", "first-lora.cs", Setting("ModelFolder")).ShouldContain("The adapter");
+        File.WriteAllText(Path.Combine(script, "first-lora.cs"), File.ReadAllText(Path.Combine(Settings.Of("AppFolder"), "first-lora.cs"))
+            .Replace("@*-*", "@" + Version, StringComparison.Ordinal).Replace("TorchSharp-cpu@0.107.0", $"libtorch-cpu-{Settings.Platform}@{Settings.Of("LibtorchVersion")}", StringComparison.Ordinal));
+        Run(script, "run", "first-lora.cs", Settings.Of("ModelFolder")).ShouldContain("The adapter");
         File.Exists(Path.Combine(script, "adapter", "adapter_config.json")).ShouldBeTrue();
 
         // Methods that no code uses are known all the same, also in a single trimmed file, with their rules: a saved adapter may name them.
@@ -58,7 +56,7 @@ public sealed class PackageTests : IDisposable
             """);
         Run(reader, "add", "package", "Peft.Adapters", "--version", Version);
         Run(reader, "add", "package", "Peft.Prefix", "--version", Version);
-        Run(reader, "publish", "-c", "Release", "-r", Platform, "--self-contained", "-p:PublishSingleFile=true", "-p:PublishTrimmed=true", "-p:SuppressTrimAnalysisWarnings=true", "-o", Path.Combine(folder, "single"));
+        Run(reader, "publish", "-c", "Release", "-r", Settings.Platform, "--self-contained", "-p:PublishSingleFile=true", "-p:PublishTrimmed=true", "-p:SuppressTrimAnalysisWarnings=true", "-o", Path.Combine(folder, "single"));
         Directory.EnumerateFiles(Path.Combine(folder, "single"), "Peft.*.dll").ShouldBeEmpty();
         var read = Dotnet.Run(Path.Combine(folder, "single", OperatingSystem.IsWindows() ? "Reader.exe" : "Reader"), folder, []);
         read.ShouldContain("HraOptions: Rank must be at least 1, but was 0.");
@@ -73,7 +71,7 @@ public sealed class PackageTests : IDisposable
         File.Copy(Path.Combine(AppContext.BaseDirectory, "Data", "Text.cs"), Path.Combine(reading, "Program.cs"), overwrite: true);
         Run(reading, "add", "package", "Peft.Tokenizers", "--version", Version);
         Run(reading, "add", "package", "Peft.Hub", "--version", Version);
-        Run(reading, "run", "-c", "Release", "--", Setting("ModelFolder"), folder).ShouldContain("Once upon a time | NotCached");
+        Run(reading, "run", "-c", "Release", "--", Settings.Of("ModelFolder"), folder).ShouldContain("Once upon a time | NotCached");
         Directory.EnumerateFiles(reading, "*.dll", SearchOption.AllDirectories).Select(path => Path.GetFileName(path)).ShouldNotContain("TorchSharp.dll");
     }
 
@@ -87,15 +85,7 @@ public sealed class PackageTests : IDisposable
     private string NuGetConfiguration() => $"""
         <configuration>
           <packageSources><add key="built-here" value="{Feed}" /></packageSources>
-          <fallbackPackageFolders><add key="installed" value="{InstalledPackages}" /></fallbackPackageFolders>
+          <fallbackPackageFolders><add key="installed" value="{Settings.InstalledPackages}" /></fallbackPackageFolders>
         </configuration>
         """;
-
-    private static string InstalledPackages => Environment.GetEnvironmentVariable("NUGET_PACKAGES") is { Length: > 0 } own
-        ? own : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
-
-    private static string Platform => OperatingSystem.IsWindows() ? "win-x64" : OperatingSystem.IsMacOS() ? "osx-arm64" : "linux-x64";
-
-    private static string Setting(string key)
-        => typeof(PackageTests).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(each => each.Key == key).Value!;
 }

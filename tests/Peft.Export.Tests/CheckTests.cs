@@ -15,17 +15,17 @@ public sealed class CheckTests : IDisposable
         { "LoRA", "" },
         { "rank 32", "Vllm" },
         { "PiSSA of rank 9", "Vllm" },
-        { "DoRA", "Vllm GgufAdapter OnnxAdapter" },
+        { "DoRA", "Vllm GgufAdapter OnnxAdapter Lora OnnxGenAI" },
         { "pattern", "Vllm" },
         { "whole norm", "Vllm GgufAdapter" },
-        { "biases", "Vllm GgufAdapter Gguf OnnxAdapter Onnx Merged" },
-        { "VeRA", "Vllm" },
-        { "prefix", "Vllm GgufAdapter Gguf OnnxAdapter Onnx Merged" },
-        { "gated prefix", "HuggingFace Vllm GgufAdapter Gguf OnnxAdapter Onnx Merged" },
-        { "bottleneck", "HuggingFace Vllm GgufAdapter Gguf OnnxAdapter Onnx Merged" },
-        { "OFT", "Vllm GgufAdapter OnnxAdapter" },
+        { "biases", "Vllm GgufAdapter Gguf OnnxAdapter Onnx Merged Lora OnnxGenAI" },
+        { "VeRA", "Vllm Lora" },
+        { "prefix", "Vllm GgufAdapter Gguf OnnxAdapter Onnx Merged Lora OnnxGenAI" },
+        { "gated prefix", "HuggingFace Vllm GgufAdapter Gguf OnnxAdapter Onnx Merged Lora OnnxGenAI" },
+        { "bottleneck", "HuggingFace Vllm GgufAdapter Gguf OnnxAdapter Onnx Merged Lora OnnxGenAI" },
+        { "OFT", "Vllm GgufAdapter OnnxAdapter Lora OnnxGenAI" },
         { "KaSA of rank 9", "Vllm" },
-        { "replicated layers", "Vllm GgufAdapter Gguf OnnxAdapter Onnx Merged" },
+        { "replicated layers", "Vllm GgufAdapter Gguf OnnxAdapter Onnx Merged Lora OnnxGenAI" },
     };
 
     private static AdapterOptions Options(string name) => name switch
@@ -51,7 +51,7 @@ public sealed class CheckTests : IDisposable
     {
         using var peft = model.ApplyAdapter(Options(name));
         string.Join(' ', All.Where(target => peft.CheckExport(target).Count > 0)).ShouldBe(refused);
-        peft.CheckExport(ExportTarget.Vllm).ShouldAllBe(problem => problem.EndsWith('.'));
+        foreach (var target in new[] { ExportTarget.Vllm, ExportTarget.Lora }) peft.CheckExport(target).ShouldAllBe(problem => problem.EndsWith('.'));
     }
 
     [Theory, MemberData(nameof(Cases))]
@@ -94,5 +94,18 @@ public sealed class CheckTests : IDisposable
         using var peft = model.ApplyLora(rank: 32);
         peft.CheckExport(ExportTarget.Vllm).Single().ShouldContain("start it with --max-lora-rank 32");
         peft.CheckExport(ExportTarget.Vllm, options: new() { MaxRank = 32 }).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void A_model_without_an_adapter_is_checked_too()
+    {
+        foreach (var target in new[] { ExportTarget.Merged, ExportTarget.Gguf, ExportTarget.Onnx, ExportTarget.OnnxGenAI }) model.CheckExport(target).ShouldBeEmpty();
+        Should.Throw<ArgumentException>(() => model.CheckExport(ExportTarget.Vllm)).Message.ShouldContain("apply an adapter");
+        using var classifier = SequenceClassifier.FromPretrained(Path.Combine(AppContext.BaseDirectory, "Data", "models", "stories260K"), new LoadOptions { LabelCount = 2 });
+        classifier.CheckExport(ExportTarget.OnnxGenAI).ShouldBe(["a SequenceClassifier is not a decoder, which ONNX Runtime GenAI needs: export a CausalLM."]);
+        classifier.CheckExport(ExportTarget.Gguf).Single().ShouldContain("export a CausalLM");
+        classifier.CheckExport(ExportTarget.Onnx).ShouldBeEmpty();
+        using var peft = classifier.ApplyLora();
+        peft.CheckExport(ExportTarget.OnnxGenAI).Single().ShouldContain("export a CausalLM");
     }
 }

@@ -6,7 +6,7 @@ namespace Peft;
 /// <summary>Rows that were tokenized for alignment. Truncated and dropped rows are counted, and the counts are logged.</summary>
 public abstract class AlignmentDataset : TrainingDataset
 {
-    private readonly List<string> warnings = [];
+    private List<string> warnings = [];
 
     private protected AlignmentDataset(string name) => Name = name;
 
@@ -22,48 +22,33 @@ public abstract class AlignmentDataset : TrainingDataset
     /// <summary>Number of rows that were dropped, since they have nothing to learn within the maximum length.</summary>
     public int DroppedRows { get; private protected set; }
 
-    private protected void Warn(string warning) => warnings.Add($"{Name}: {warning}");
+    // Before the rows are prepared: the name is added then.
+    private protected void Warn(string warning) => warnings.Add(warning);
 
-    /// <summary>Tokenizes rows, or finds them in a cache.</summary>
+    /// <summary>Tokenizes rows, or finds them in a cache; ends with an error if there is nothing to train on.</summary>
+    /// <param name="data">The rows.</param>
+    /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="cache">The cache; null to tokenize into memory.</param>
-    /// <param name="key">The key in the cache.</param>
+    /// <param name="settings">The settings (<see cref="RowSettings"/>).</param>
     /// <param name="encoder">The encoder of the rows, for its warnings.</param>
+    /// <param name="maxLength">Maximum number of tokens of a row, for messages.</param>
+    /// <param name="logger">Receives the number of truncated and dropped rows.</param>
     /// <param name="tokenize">Tokenizes and passes each row on; counts truncated and dropped rows.</param>
-    private protected TokenRows Prepare(TokenCache? cache, Func<string> key, RowEncoder encoder, Action<Action<long[][]>> tokenize)
+    private protected TokenRows Prepare(Dataset data, Tokenizer tokenizer, TokenCache? cache, Func<string> settings, RowEncoder encoder, int? maxLength, ILogger? logger, Action<Action<long[][]>> tokenize)
     {
-        if (cache is null)
-        {
-            var memory = new MemoryRows();
-            tokenize(memory.Add);
-            warnings.AddRange(encoder.Warnings.Select(each => $"{Name}: {each}"));
-            return memory;
-        }
-        var (rows, facts) = cache.GetOrAdd(key(), add =>
+        var (rows, facts) = TokenCache.Rows(cache, () => TokenizedContent.Hash(settings(), tokenizer, data.Select(row => row.Fields.ToJsonString())), add =>
         {
             tokenize(add);
-            return new(TruncatedRows, DroppedRows, [.. warnings.Select(each => each[(Name.Length + 2)..]), .. encoder.Warnings]);
+            return new(TruncatedRows, DroppedRows, [.. warnings, .. encoder.Warnings]);
         });
-        warnings.Clear();
         (TruncatedRows, DroppedRows) = (facts.TruncatedRows, facts.DroppedRows);
-        warnings.AddRange(facts.Warnings.Select(each => $"{Name}: {each}"));
-        return rows;
-    }
-
-    /// <summary>Ends the preparation: warnings, counts, and an error if there is nothing to train on.</summary>
-    private protected void Finish(RowEncoder encoder, int? maxLength, ILogger? logger)
-    {
-        foreach (var warning in encoder.Warnings) Warn(warning);
-        Finish(maxLength, logger);
-    }
-
-    /// <summary>Ends the preparation of rows whose warnings are known: counts, and an error if there is nothing to train on.</summary>
-    private protected void Finish(int? maxLength, ILogger? logger)
-    {
-        if (Count == 0)
+        warnings = [.. facts.Warnings.Select(each => $"{Name}: {each}")];
+        if (rows.Count == 0)
             throw new DatasetException(DroppedRows == 0
                 ? $"{Name} has no rows."
                 : $"None of the {DroppedRows} rows of {Name} has anything to learn within {maxLength} tokens: raise MaxLength or shorten the prompts.");
         if (TruncatedRows + DroppedRows > 0) TrainingLog.RowsCut(logger ?? NullLogger.Instance, Name, TruncatedRows, DroppedRows, maxLength ?? int.MaxValue);
+        return rows;
     }
 
     private protected static void RequireLength(int? maxLength)

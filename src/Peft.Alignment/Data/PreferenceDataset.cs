@@ -22,7 +22,7 @@ public sealed class PreferenceDataset : AlignmentDataset
         RequireLength(this.options.MaxLength);
         var encoder = new RowEncoder(tokenizer, this.options.Template);
         padding = encoder.Padding;
-        pairs = Prepare(cache, () => TokenizedContent.Hash(data, tokenizer, this.options, this.options.Template), encoder, add =>
+        pairs = Prepare(data, tokenizer, cache, () => RowSettings.Text(this.options, tokenizer, this.options.Template), encoder, this.options.MaxLength, logger, add =>
         {
             var alike = 0;
             foreach (var row in DataRow.From(data))
@@ -43,7 +43,6 @@ public sealed class PreferenceDataset : AlignmentDataset
             }
             if (alike > 0) Warn($"in {alike} pairs, chosen and rejected differ only beyond {this.options.MaxLength} tokens, so that nothing is learned from them: raise MaxLength.");
         });
-        Finish(this.options.MaxLength, logger);
     }
 
     /// <inheritdoc/>

@@ -12,24 +12,38 @@ namespace Peft;
 public sealed class PromptDataset : AlignmentDataset
 {
     private readonly long padding;
-    private readonly List<(long[] Ids, JsonObject Row)> prompts = [];
+    private readonly TokenRows prompts;   // the ids, and the index of the row in the data
+    private readonly List<JsonObject> fields = [];
 
-    private PromptDataset(IEnumerable<DataRow> rows, Tokenizer tokenizer, PromptDatasetOptions? options, ILogger? logger, string name) : base(name)
+    private PromptDataset(Dataset data, Tokenizer tokenizer, PromptDatasetOptions? options, TokenCache? cache, ILogger? logger) : base(data.Name)
     {
         options ??= new();
         RequireLength(options.MaxLength);
         var encoder = new RowEncoder(tokenizer, options.Template);
         padding = encoder.Padding;
-        foreach (var row in rows)
+        prompts = Prepare(data, tokenizer, cache, () => RowSettings.Text(options, tokenizer, options.Template), encoder, options.MaxLength, logger, add =>
         {
-            var prompt = row.Passage("prompt");
-            if (prompt is { IsChat: true, IsEmpty: true }) throw row.Wrong("the prompt has no messages: give it, or remove the row");
-            var ids = encoder.Encode(prompt, row, beginsAnswer: true);
-            if (ids.Length == 0) throw row.Wrong("the prompt has no tokens: a model needs at least one to continue. Remove the row, or give the prompt");
-            if (ids.Length > options.MaxLength) DroppedRows++;
-            else prompts.Add((ids, row.Fields));
-        }
-        Finish(encoder, options.MaxLength, logger);
+            var index = -1;
+            foreach (var row in DataRow.From(data))
+            {
+                index++;
+                var prompt = row.Passage("prompt");
+                if (prompt is { IsChat: true, IsEmpty: true }) throw row.Wrong("the prompt has no messages: give it, or remove the row");
+                var ids = encoder.Encode(prompt, row, beginsAnswer: true);
+                if (ids.Length == 0) throw row.Wrong("the prompt has no tokens: a model needs at least one to continue. Remove the row, or give the prompt");
+                if (ids.Length > options.MaxLength)
+                {
+                    DroppedRows++;
+                    continue;
+                }
+                add([ids, [index]]);
+                fields.Add(row.Fields);
+            }
+        });
+        if (fields.Count > 0) return;
+        // The tokens were in the cache, but not the other fields.
+        var kept = Enumerable.Range(0, Count).Select(row => (int)prompts[row][1][0]).ToHashSet();
+        fields.AddRange(data.Where((_, index) => kept.Contains(index)).Select(row => row.Fields));
     }
 
     /// <inheritdoc/>
@@ -45,9 +59,14 @@ public sealed class PromptDataset : AlignmentDataset
     /// <param name="tokenizer">The tokenizer, with a chat template if rows are conversations.</param>
     /// <param name="options">Settings; the defaults if null.</param>
     /// <param name="logger">Receives the number of truncated and dropped rows.</param>
+    /// <param name="cache">Keeps the tokens on disk, and finds them there the next time; null to keep them in memory.</param>
     /// <exception cref="DatasetException">A row is invalid (the message names it and what to do), or there is nothing to train on.</exception>
-    public static PromptDataset From(Dataset data, Tokenizer tokenizer, PromptDatasetOptions? options = null, ILogger? logger = null)
-        => new(DataRow.From(data), tokenizer, options, logger, data.Name);
+    public static PromptDataset From(Dataset data, Tokenizer tokenizer, PromptDatasetOptions? options = null, ILogger? logger = null, TokenCache? cache = null)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        return new(data, tokenizer, options, cache, logger);
+    }
 
     /// <summary>Prepares rows.</summary>
     /// <inheritdoc cref="PreferenceDataset.FromRows"/>
@@ -59,21 +78,21 @@ public sealed class PromptDataset : AlignmentDataset
     public JsonObject RowOf(int row)
     {
         RequireRow(row, Count);
-        return prompts[row].Row;
+        return fields[row];
     }
 
     /// <inheritdoc/>
     public override int LengthOf(int row)
     {
         RequireRow(row, Count);
-        return prompts[row].Ids.Length;
+        return prompts.LengthsOf(row)[0];
     }
 
     /// <inheritdoc/>
     public override Batch GetBatch(IReadOnlyList<int> rows)
     {
         RequireRows(rows, Count);
-        long[][] ids = [.. rows.Select(row => prompts[row].Ids)];
+        long[][] ids = [.. rows.Select(row => prompts[row][0])];
         return new()
         {
             InputIds = PaddedRows.Left(ids, padding),

@@ -12,14 +12,19 @@ namespace Peft;
 public sealed class RewardDataset : AlignmentDataset
 {
     private readonly long padding;
-    private readonly List<(long[] Chosen, long[] Rejected, double? Margin)> pairs = [];
+    private readonly TokenRows pairs;
 
-    private RewardDataset(IEnumerable<DataRow> rows, Tokenizer tokenizer, RewardDatasetOptions? options, ILogger? logger, string name) : base(name)
+    private RewardDataset(Dataset data, Tokenizer tokenizer, RewardDatasetOptions? options, TokenCache? cache, ILogger? logger) : base(data.Name)
     {
         options ??= new();
         RequireLength(options.MaxLength);
         var encoder = new RowEncoder(tokenizer, options.Template);
         padding = encoder.Padding;
+        pairs = Prepare(data, tokenizer, cache, () => RowSettings.Text(options, tokenizer, options.Template), encoder, options.MaxLength, logger, add => Tokenize(DataRow.From(data), encoder, options, add));
+    }
+
+    private void Tokenize(IEnumerable<DataRow> rows, RowEncoder encoder, RewardDatasetOptions options, Action<long[][]> add)
+    {
         bool? hasMargin = null;
         foreach (var row in rows)
         {
@@ -29,18 +34,17 @@ public sealed class RewardDataset : AlignmentDataset
             var pair = (Chosen: Encode(chosen), Rejected: Encode(rejected), Margin: withMargin ? row.Number("margin") : (double?)null);
             if (pair.Chosen.Length == 0 || pair.Rejected.Length == 0) throw row.Wrong("a text has no tokens: remove the row, or look at the chat template");
             if (pair.Chosen.Length > options.MaxLength || pair.Rejected.Length > options.MaxLength) DroppedRows++;
-            else pairs.Add(pair);
+            else add([pair.Chosen, pair.Rejected, pair.Margin is { } margin ? TokenRows.Bits(margin) : []]);
 
             long[] Encode(Passage completion) => encoder.Encode(prompt is null ? encoder.Ended(completion) : prompt.Then(encoder.Ended(completion), row), row);
         }
-        Finish(encoder, options.MaxLength, logger);
     }
 
     /// <inheritdoc/>
     public override int Count => pairs.Count;
 
     /// <summary>The token ids of the pairs, and their margins.</summary>
-    internal IReadOnlyList<(long[] Chosen, long[] Rejected, double? Margin)> Pairs => pairs;
+    internal IReadOnlyList<(long[] Chosen, long[] Rejected, double? Margin)> Pairs => [.. Enumerable.Range(0, Count).Select(Pair)];
 
     /// <summary>Reads a file of any format that <see cref="Dataset.Load"/> reads.</summary>
     /// <inheritdoc cref="PreferenceDataset.FromFile"/>
@@ -52,9 +56,14 @@ public sealed class RewardDataset : AlignmentDataset
     /// <param name="tokenizer">The tokenizer, with a chat template if rows are conversations.</param>
     /// <param name="options">Settings; the defaults if null.</param>
     /// <param name="logger">Receives the number of truncated and dropped rows.</param>
+    /// <param name="cache">Keeps the tokens on disk, and finds them there the next time; null to keep them in memory.</param>
     /// <exception cref="DatasetException">A row is invalid (the message names it and what to do), or there is nothing to train on.</exception>
-    public static RewardDataset From(Dataset data, Tokenizer tokenizer, RewardDatasetOptions? options = null, ILogger? logger = null)
-        => new(DataRow.From(data), tokenizer, options, logger, data.Name);
+    public static RewardDataset From(Dataset data, Tokenizer tokenizer, RewardDatasetOptions? options = null, ILogger? logger = null, TokenCache? cache = null)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        return new(data, tokenizer, options, cache, logger);
+    }
 
     /// <summary>Prepares rows.</summary>
     /// <inheritdoc cref="PreferenceDataset.FromRows"/>
@@ -66,14 +75,15 @@ public sealed class RewardDataset : AlignmentDataset
     public override int LengthOf(int row)
     {
         RequireRow(row, Count);
-        return Math.Max(pairs[row].Chosen.Length, pairs[row].Rejected.Length);
+        var lengths = pairs.LengthsOf(row);
+        return Math.Max(lengths[0], lengths[1]);
     }
 
     /// <inheritdoc/>
     public override Batch GetBatch(IReadOnlyList<int> rows)
     {
         RequireRows(rows, Count);
-        return ToBatch([.. rows.Select(row => pairs[row])], padding);
+        return ToBatch([.. rows.Select(Pair)], padding);
     }
 
     /// <summary>The batch of some pairs.</summary>
@@ -90,5 +100,11 @@ public sealed class RewardDataset : AlignmentDataset
             Weight = pairs.Count,
             Tokens = ids.Sum(each => each.LongLength),
         };
+    }
+
+    private (long[] Chosen, long[] Rejected, double? Margin) Pair(int row)
+    {
+        var sequences = pairs[row];
+        return (sequences[0], sequences[1], sequences[2].Length > 0 ? TokenRows.Number(sequences[2]) : null);
     }
 }

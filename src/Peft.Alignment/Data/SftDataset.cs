@@ -23,7 +23,7 @@ public sealed class SftDataset : AlignmentDataset
         if (this.options.Errors().FirstOrDefault() is { } error) throw new ArgumentException(error, nameof(options));
         this.tokenizer = tokenizer;
         encoder = new(tokenizer, this.options.Template);
-        packed = Prepare(cache, () => TokenizedContent.Hash(data, tokenizer, this.options, this.options.Template), encoder, add =>
+        packed = Prepare(data, tokenizer, cache, () => RowSettings.Text(this.options, tokenizer, this.options.Template), encoder, this.options.MaxLength, logger, add =>
         {
             var any = false;
             foreach (var documents in Packing.Pack(Sequences(DataRow.From(data)), this.options.Packing, this.options.MaxLength ?? int.MaxValue))
@@ -39,7 +39,6 @@ public sealed class SftDataset : AlignmentDataset
             if (this.options.AssistantOnly && any && !ends)
                 Warn("no special token is learned after what the assistant says, so that the model does not learn to stop: put the token that ends a message inside the generation block of the chat template.");
         });
-        Finish(this.options.MaxLength, logger);
     }
 
     /// <inheritdoc/>

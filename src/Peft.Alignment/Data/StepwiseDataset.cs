@@ -12,11 +12,10 @@ namespace Peft;
 public sealed class StepwiseDataset : AlignmentDataset
 {
     private readonly long padding;
-    private readonly List<(long[] Ids, long[] Labels)> rows = [];
+    private readonly TokenRows steps;
 
-    private StepwiseDataset(IEnumerable<DataRow> data, Tokenizer tokenizer, StepwiseDatasetOptions? options, ILogger? logger, string name) : base(name)
+    private StepwiseDataset(Dataset data, Tokenizer tokenizer, StepwiseDatasetOptions? options, TokenCache? cache, ILogger? logger) : base(data.Name)
     {
-        ArgumentNullException.ThrowIfNull(tokenizer);
         options ??= new();
         RequireLength(options.MaxLength);
         if (options.MaxPromptLength is { } most) ArgumentOutOfRangeException.ThrowIfLessThan(most, 1, nameof(options.MaxPromptLength));
@@ -24,19 +23,21 @@ public sealed class StepwiseDataset : AlignmentDataset
         padding = encoder.Padding;
         long[] separator = [.. tokenizer.Encode(options.StepSeparator, addSpecialTokens: false).Select(id => (long)id)];
         if (separator.Length == 0) throw new ArgumentException($"The step separator {JsonSerializer.Serialize(options.StepSeparator)} has no tokens: choose a text that the tokenizer keeps.", nameof(options));
-        foreach (var row in data)
+        steps = Prepare(data, tokenizer, cache, () => RowSettings.Text(options, tokenizer), encoder, options.MaxLength, logger, add =>
         {
-            var (ids, labels) = Encode(row, tokenizer, separator, options);
-            var length = Math.Min(ids.Length, options.MaxLength ?? int.MaxValue);
-            if (length < ids.Length) TruncatedRows++;
-            if (labels.Take(length).All(label => label == Batch.IgnoredLabel)) DroppedRows++;
-            else rows.Add((ids[..length], labels[..length]));
-        }
-        Finish(encoder, options.MaxLength, logger);
+            foreach (var row in DataRow.From(data))
+            {
+                var (ids, labels) = Encode(row, tokenizer, separator, options);
+                var length = Math.Min(ids.Length, options.MaxLength ?? int.MaxValue);
+                if (length < ids.Length) TruncatedRows++;
+                if (labels.Take(length).All(label => label == Batch.IgnoredLabel)) DroppedRows++;
+                else add([ids[..length], labels[..length]]);
+            }
+        });
     }
 
     /// <inheritdoc/>
-    public override int Count => rows.Count;
+    public override int Count => steps.Count;
 
     /// <summary>Reads a file of any format that <see cref="Dataset.Load"/> reads.</summary>
     /// <inheritdoc cref="PreferenceDataset.FromFile"/>
@@ -48,9 +49,14 @@ public sealed class StepwiseDataset : AlignmentDataset
     /// <param name="tokenizer">The tokenizer, with a chat template if rows are conversations.</param>
     /// <param name="options">Settings; the defaults if null.</param>
     /// <param name="logger">Receives the number of truncated and dropped rows.</param>
+    /// <param name="cache">Keeps the tokens on disk, and finds them there the next time; null to keep them in memory.</param>
     /// <exception cref="DatasetException">A row is invalid (the message names it and what to do), or there is nothing to train on.</exception>
-    public static StepwiseDataset From(Dataset data, Tokenizer tokenizer, StepwiseDatasetOptions? options = null, ILogger? logger = null)
-        => new(DataRow.From(data), tokenizer, options, logger, data.Name);
+    public static StepwiseDataset From(Dataset data, Tokenizer tokenizer, StepwiseDatasetOptions? options = null, ILogger? logger = null, TokenCache? cache = null)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        return new(data, tokenizer, options, cache, logger);
+    }
 
     /// <summary>Prepares rows.</summary>
     /// <inheritdoc cref="PreferenceDataset.FromRows"/>
@@ -61,14 +67,15 @@ public sealed class StepwiseDataset : AlignmentDataset
     public override int LengthOf(int row)
     {
         RequireRow(row, Count);
-        return rows[row].Ids.Length;
+        return steps.LengthsOf(row)[0];
     }
 
     /// <inheritdoc/>
     public override Batch GetBatch(IReadOnlyList<int> rows)
     {
         RequireRows(rows, Count);
-        long[][] ids = [.. rows.Select(row => this.rows[row].Ids)], labels = [.. rows.Select(row => this.rows[row].Labels)];
+        long[][][] read = [.. rows.Select(row => steps[row])];
+        long[][] ids = [.. read.Select(row => row[0])], labels = [.. read.Select(row => row[1])];
         return new()
         {
             InputIds = PaddedRows.Right(ids, padding), AttentionMask = PaddedRows.Right(PaddedRows.Ones(ids), 0), Labels = PaddedRows.Right(labels, Batch.IgnoredLabel),

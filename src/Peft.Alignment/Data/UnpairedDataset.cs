@@ -17,42 +17,44 @@ public sealed class UnpairedDataset : AlignmentDataset
 
     private readonly UnpairedDatasetOptions options;
     private readonly long padding;
-    private readonly List<(TokenRow Tokens, bool Label)> examples = [];
+    private readonly TokenRows examples;   // prompt, completion, and a third sequence that is empty if the row is not desirable
     private readonly float[]? weights;
 
-    private UnpairedDataset(IReadOnlyList<DataRow> rows, Tokenizer tokenizer, UnpairedDatasetOptions? options, ILogger? logger, string name) : base(name)
+    private UnpairedDataset(Dataset data, Tokenizer tokenizer, UnpairedDatasetOptions? options, TokenCache? cache, ILogger? logger) : base(data.Name)
     {
         this.options = options ?? new();
         RequireLength(this.options.MaxLength);
         var encoder = new RowEncoder(tokenizer, this.options.Template);
         padding = encoder.Padding;
-        foreach (var (row, prompt, completion, label) in rows.Count > 0 && rows[0].Has("chosen") ? Unpaired(rows) : rows.Select(Read))
+        examples = Prepare(data, tokenizer, cache, () => RowSettings.Text(this.options with { DensityRatios = null }, tokenizer, this.options.Template), encoder, this.options.MaxLength, logger, add =>
         {
-            var tokens = encoder.Encode(prompt, encoder.Ended(completion), row);
-            if (tokens.Prompt.Length >= this.options.MaxLength)
+            foreach (var (row, prompt, completion, label) in data.Columns.Contains("chosen") ? Unpaired(DataRow.From(data)) : DataRow.From(data).Select(Read))
             {
-                DroppedRows++;
-                continue;
+                var tokens = encoder.Encode(prompt, encoder.Ended(completion), row);
+                if (tokens.Prompt.Length >= this.options.MaxLength)
+                {
+                    DroppedRows++;
+                    continue;
+                }
+                if (tokens.Length > this.options.MaxLength) TruncatedRows++;
+                add([tokens.Prompt, tokens.Completion, label ? [1] : []]);
             }
-            if (tokens.Length > this.options.MaxLength) TruncatedRows++;
-            examples.Add((tokens, label));
-        }
-        Finish(encoder, this.options.MaxLength, logger);
+        });
         if (this.options.DensityRatios is { } ratios)
-            weights = DensityRatios.Of([.. examples.Select(each => tokenizer.Decode(each.Tokens.Prompt.Select(id => (int)id)))], [.. examples.Select(each => each.Label)], ratios);
+            weights = DensityRatios.Of([.. Examples.Select(each => tokenizer.Decode(each.Tokens.Prompt.Select(id => (int)id)))], [.. Examples.Select(each => each.Label)], ratios);
     }
 
     /// <inheritdoc/>
     public override int Count => examples.Count;
 
     /// <summary>Number of desirable rows.</summary>
-    public int DesirableRows => examples.Count(example => example.Label);
+    public int DesirableRows => Enumerable.Range(0, Count).Count(IsDesirable);
 
     /// <summary>Number of rows that are not desirable.</summary>
     public int UndesirableRows => Count - DesirableRows;
 
     /// <summary>The token ids of the rows, not truncated, and their labels.</summary>
-    internal IReadOnlyList<(TokenRow Tokens, bool Label)> Examples => examples;
+    internal IReadOnlyList<(TokenRow Tokens, bool Label)> Examples => [.. Enumerable.Range(0, Count).Select(Example)];
 
     /// <summary>Reads a file of any format that <see cref="Dataset.Load"/> reads.</summary>
     /// <inheritdoc cref="PreferenceDataset.FromFile"/>
@@ -64,9 +66,14 @@ public sealed class UnpairedDataset : AlignmentDataset
     /// <param name="tokenizer">The tokenizer, with a chat template if rows are conversations.</param>
     /// <param name="options">Settings; the defaults if null.</param>
     /// <param name="logger">Receives the number of truncated and dropped rows.</param>
+    /// <param name="cache">Keeps the tokens on disk, and finds them there the next time; null to keep them in memory.</param>
     /// <exception cref="DatasetException">A row is invalid (the message names it and what to do), or there is nothing to train on.</exception>
-    public static UnpairedDataset From(Dataset data, Tokenizer tokenizer, UnpairedDatasetOptions? options = null, ILogger? logger = null)
-        => new([.. DataRow.From(data)], tokenizer, options, logger, data.Name);
+    public static UnpairedDataset From(Dataset data, Tokenizer tokenizer, UnpairedDatasetOptions? options = null, ILogger? logger = null, TokenCache? cache = null)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        return new(data, tokenizer, options, cache, logger);
+    }
 
     /// <summary>Prepares rows.</summary>
     /// <inheritdoc cref="PreferenceDataset.FromRows"/>
@@ -77,7 +84,8 @@ public sealed class UnpairedDataset : AlignmentDataset
     public override int LengthOf(int row)
     {
         RequireRow(row, Count);
-        return Math.Min(examples[row].Tokens.Length, options.MaxLength ?? int.MaxValue);
+        var lengths = examples.LengthsOf(row);
+        return Math.Min(lengths[0] + lengths[1], options.MaxLength ?? int.MaxValue);
     }
 
     /// <inheritdoc/>
@@ -85,8 +93,8 @@ public sealed class UnpairedDataset : AlignmentDataset
     {
         RequireRows(rows, Count);
         // A row alone is mismatched with the dataset's row before it.
-        var before = rows.Count == 1 ? examples[(rows[0] + Count - 1) % Count].Tokens : default(TokenRow?);
-        return ToBatch([.. rows.Select(row => examples[row])], options.MaxLength, padding, before, weights is null ? null : [.. rows.Select(row => weights[row])]);
+        var before = rows.Count == 1 ? Example((rows[0] + Count - 1) % Count).Tokens : default(TokenRow?);
+        return ToBatch([.. rows.Select(Example)], options.MaxLength, padding, before, weights is null ? null : [.. rows.Select(row => weights[row])]);
     }
 
     /// <summary>The batch of some rows.</summary>
@@ -111,6 +119,14 @@ public sealed class UnpairedDataset : AlignmentDataset
         }
     }
 
+    private bool IsDesirable(int row) => examples.LengthsOf(row)[2] > 0;
+
+    private (TokenRow Tokens, bool Label) Example(int row)
+    {
+        var sequences = examples[row];
+        return (new(sequences[0], sequences[1]), sequences[2].Length > 0);
+    }
+
     private static (DataRow Row, Passage Prompt, Passage Completion, bool Label) Read(DataRow row)
     {
         var (prompt, completion, label) = (row.Passage("prompt"), row.Passage("completion"), row.Flag("label"));
@@ -119,7 +135,7 @@ public sealed class UnpairedDataset : AlignmentDataset
         return (row, prompt, completion, label);
     }
 
-    private static IEnumerable<(DataRow Row, Passage Prompt, Passage Completion, bool Label)> Unpaired(IReadOnlyList<DataRow> rows)
+    private static IEnumerable<(DataRow Row, Passage Prompt, Passage Completion, bool Label)> Unpaired(IEnumerable<DataRow> rows)
     {
         foreach (var block in rows.Chunk(Block))
         {

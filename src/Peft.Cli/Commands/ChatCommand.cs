@@ -21,7 +21,7 @@ internal static class ChatCommand
         var template = new Option<string>("--chat-template") { Description = "A Jinja file, for tokenizers without a chat template.", HelpName = "file" };
         return tool.Command("chat", "Talks with a model; /adapter NAME switches between its adapters. With --json, each answer is an object on one line.", [.. loaded.All, .. generation.All, system, template], async context =>
         {
-            using var model = loaded.Open(context, template: template);
+            using var model = loaded.Open(context, several: true, template: template);
             if (model.Tokenizer.ChatTemplate is null) throw new ToolException("The tokenizer has no chat template: its model was not trained on conversations. Name one by --chat-template, or continue texts by `peft generate`.");
             using var client = model.Model.AsChatClient(model.Tokenizer, generation.Options(context));
             var conversation = new Conversation(context, client, model.Peft) { System = context.Get(system) };

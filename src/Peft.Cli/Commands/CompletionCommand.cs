@@ -45,7 +45,12 @@ internal static class CompletionCommand
     public static Command Create(PeftTool tool)
     {
         var shell = new Argument<string>("shell") { Description = "bash, zsh, fish or pwsh." };
-        shell.AcceptOnlyFromAmong("bash", "zsh", "fish", "pwsh");
+        string[] shells = ["bash", "zsh", "fish", "pwsh"];
+        shell.CompletionSources.Add(shells);
+        shell.Validators.Add(result =>
+        {
+            if (result.Tokens is [var token] && !shells.Contains(token.Value)) result.AddError($"The shell must be {string.Join(", ", shells[..^1])} or {shells[^1]}, but was '{token.Value}'.");
+        });
         return tool.Command("completion", "Prints the script that completes commands, options and their values in a shell.", [shell], context =>
         {
             var script = context.Get(shell) switch { "bash" => Bash, "zsh" => Zsh, "fish" => Fish, _ => Pwsh };

@@ -14,7 +14,7 @@ internal static class EvalCommand
             var logger = new TextLogger(context);
             var source = data.Rows(context);
             using var model = loaded.Open(context, trainable: true, task: task.Task);
-            var rows = model.Task.Open(context, task, source, model.Tokenizer, data.MaxLength(context), logger, (model.Pretrained as ClassifyingModel)?.Labels);
+            var rows = model.Task.Open(context, task, source, data.Reading(context, model.Tokenizer, logger), (model.Pretrained as ClassifyingModel)?.Labels);
             ITrainable evaluated = model.Peft is { } peft ? peft : new ModuleTrainable(model.Pretrained);
             var result = new Trainer(evaluated, rows, new() { EvaluationBatchSize = context.Get(batch) }) { Evaluation = rows, Logger = logger }.Evaluate(context.Cancel);
             var perplexity = model.Task is LanguageTask ? Math.Exp(result.Loss) : (double?)null;

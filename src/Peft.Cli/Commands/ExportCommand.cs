@@ -6,17 +6,17 @@ namespace Peft.Cli;
 /// <summary><c>peft export</c></summary>
 internal static class ExportCommand
 {
-    private static readonly Dictionary<string, ExportTarget?> Formats = new()
+    private static readonly Dictionary<string, ExportTarget> Formats = new()
     {
         ["adapter"] = ExportTarget.HuggingFace,
-        ["lora"] = null,
+        ["lora"] = ExportTarget.Lora,
         ["vllm"] = ExportTarget.Vllm,
         ["merged"] = ExportTarget.Merged,
         ["gguf"] = ExportTarget.Gguf,
         ["gguf_lora"] = ExportTarget.GgufAdapter,
         ["onnx"] = ExportTarget.OnnxAdapter,
         ["onnx_adapter"] = ExportTarget.OnnxAdapter,
-        ["genai"] = ExportTarget.OnnxAdapter,
+        ["genai"] = ExportTarget.OnnxGenAI,
     };
 
     // The formats that a model without an adapter has too.
@@ -29,27 +29,28 @@ internal static class ExportCommand
         var format = new Option<string>("--format") { Description = "adapter: as it is; lora: a plain LoRA for the unchanged base model; vllm: the same, checked for vLLM; merged: a model in Hugging Face's format; gguf and gguf_lora: a merged model and an adapter for llama.cpp; onnx and onnx_adapter: a graph with the adapter as input, and the adapter alone, for ONNX Runtime; genai: a folder for ONNX Runtime GenAI. These three are in float16 with --dtype float16.", DefaultValueFactory = _ => "lora" }.AcceptOnly([.. Formats.Keys]);
         var weights = new Option<string>("--weights") { Description = "Values of a GGUF model.", DefaultValueFactory = _ => "F16" }.AcceptOnly(Enum.GetNames<GgufWeights>());
         var maxRank = new Option<int?>("--max-rank") { Description = "The rank that vLLM is started with (--max-lora-rank).", HelpName = "int" };
-        var check = new Option<bool>("--check") { Description = "Only say whether the target can take the adapter; ends with 1 if not." };
+        var check = new Option<bool>("--check") { Description = "Only say whether the target can take the adapter, or the model; ends with 1 if not." };
         return tool.Command("export", "Exports an adapter, or a model, for other programs, after a check of what they can take.", [.. loaded.All, output, format, weights, maxRank, check], context =>
         {
             var folder = context.Get(check) ? "" : context.Get(output) is null ? throw new ToolException("Where to? Name a folder by --output, or only --check.") : OutputFolder.New(context, output);
             using var model = loaded.Open(context);
             var (peft, target) = (model.Peft, context.Get(format)!);
-            if (peft is null && (context.Get(check) || !OfModels.Contains(target))) throw new ToolException("There is nothing to export: name an adapter by --adapter.");
-            if (peft?.Adapters.Count > 1) throw new ToolException("One adapter is exported at a time: `peft combine` makes one of several.");
+            if (peft is null && !OfModels.Contains(target)) throw new ToolException("There is nothing to export: name an adapter by --adapter.");
             if (peft?.Adapters.Keys.Single() is { } name && name != PeftModel.DefaultName) peft.Rename(name, PeftModel.DefaultName);   // so that the files lie in the folder itself
-            var problems = Formats[target] is { } kind ? peft?.CheckExport(kind, options: context.Get(maxRank) is { } rank ? new() { MaxRank = rank } : null) ?? [] : [];
+            var options = new ExportOptions { Dtype = model.Pretrained.parameters().Any(parameter => parameter.dtype == ScalarType.Float16) ? ScalarType.Float16 : ScalarType.Float32 };
+            if (context.Get(maxRank) is { } rank) options = options with { MaxRank = rank };
+            var problems = peft?.CheckExport(Formats[target], options: options) ?? model.Pretrained.CheckExport(Formats[target], options);
             if (context.Get(check))
             {
                 context.Code = problems.Count == 0 ? ExitCode.Success : ExitCode.Refused;
-                context.Result(new { Format = target, Ok = problems.Count == 0, Problems = problems }, console => console.Fields(problems.Count == 0 ? [(target, "can take the adapter")] : [.. problems.Select(problem => (target, (object?)problem))]));
+                context.Result(new { Format = target, Ok = problems.Count == 0, Problems = problems }, console => console.Fields(problems.Count == 0 ? [(target, peft is null ? "can take the model" : "can take the adapter")] : [.. problems.Select(problem => (target, (object?)problem))]));
                 return;
             }
-            if (problems.Count > 0) throw new ToolException($"The format {target} cannot take the adapter. {string.Join(' ', problems)}");
+            if (problems.Count > 0) throw new ToolException($"The format {target} cannot take {(peft is null ? "the model" : "the adapter")}: {string.Join(' ', problems)}");
             Directory.CreateDirectory(folder);
             try
             {
-                Write(model, folder, target, Enum.Parse<GgufWeights>(context.Get(weights)!));
+                Write(model, folder, target, Enum.Parse<GgufWeights>(context.Get(weights)!), options);
             }
             catch (PeftException)
             {
@@ -60,10 +61,9 @@ internal static class ExportCommand
         });
     }
 
-    private static void Write(LoadedModel model, string folder, string format, GgufWeights weights)
+    private static void Write(LoadedModel model, string folder, string format, GgufWeights weights, ExportOptions options)
     {
         var (graph, adapter) = (Path.Combine(folder, "model.onnx"), Path.Combine(folder, "adapter.onnx_adapter"));
-        var options = new ExportOptions { Dtype = model.Pretrained.parameters().Any(parameter => parameter.dtype == ScalarType.Float16) ? ScalarType.Float16 : ScalarType.Float32 };
         switch (format, model.Peft)
         {
             case ("adapter", { } peft):

@@ -14,13 +14,13 @@ internal static class MergeCommand
         return tool.Command("merge", "Merges adapters into the weights, in the order given, and saves a plain model with its tokenizer.", [.. loaded.All, output, dequantize, shard], context =>
         {
             var folder = OutputFolder.New(context, output);
-            using var model = loaded.Open(context);
+            using var model = loaded.Open(context, several: true);
             if (model.Peft is not { } peft) throw new ToolException("There is nothing to merge: name an adapter by --adapter.");
             string[] names = [.. peft.Adapters.Keys];
             peft.Activate(names);
             peft.MergeAndUnload(safe: true, dequantize: context.Get(dequantize));
-            foreach (var error in peft.MergeErrors.Where(error => error.Relative > MergeError.Bound))
-                context.Note($"warning: merging into the quantized weight {error.Path} rounded {Show.Percent(error.Relative)} of the adapter's change: --dequantize keeps all of it.");
+            if (peft.MergeErrors.Where(error => error.Relative > MergeError.Bound).MaxBy(error => error.Relative) is { } worst)
+                context.Note($"warning: merging into {peft.MergeErrors.Count(error => error.Relative > MergeError.Bound)} quantized weights rounded the adapter's change, at most by {Show.Percent(worst.Relative)} ({worst.Path}): --dequantize keeps all of it.");
             model.Pretrained.SavePretrained(folder, context.Get(shard));
             model.Tokenizer.Save(folder);
             OutputFolder.Report(context, folder, new { Merged = names });

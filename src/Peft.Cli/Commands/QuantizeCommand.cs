@@ -6,11 +6,14 @@ namespace Peft.Cli;
 /// <summary><c>peft quantize</c></summary>
 internal static class QuantizeCommand
 {
+    // Those that a checkpoint of transformers can hold.
+    private static readonly string[] Rounded = ["nf4", "nf4_double", "fp4", "fp4_double", "llm_int8"], Calibrated = ["gptq", "awq"];
+
     public static Command Create(PeftTool tool)
     {
         var model = new ModelFlags();
         var output = OutputFolder.Required("Folder of the quantized model.");
-        var kind = new Option<string>("--kind") { Description = "nf4, nf4_double, fp4, fp4_double, llm_int8, blockwise and fp8 round; gptq and awq are calibrated on samples.", HelpName = "kind", DefaultValueFactory = _ => "nf4" };
+        var kind = new Option<string>("--kind") { Description = $"{string.Join(", ", Rounded)} round; {string.Join(" and ", Calibrated)} are calibrated on samples (--data).", DefaultValueFactory = _ => "nf4" }.AcceptOnly([.. Rounded, .. Calibrated]);
         var data = new DataFlags();
         var samples = new Option<int>("--samples") { Description = "Number of samples.", HelpName = "int", DefaultValueFactory = _ => 128 };
         var block = new Option<int>("--block-size") { Description = "Tokens of a sample of a text file.", HelpName = "int", DefaultValueFactory = _ => 256 };
@@ -23,15 +26,15 @@ internal static class QuantizeCommand
             var load = model.Load(context);
             var chosen = context.Get(kind)!;
             var tokenizer = Tokenizers.Load(context, name, load);
-            if (Calibrated(chosen, context.Get(group)) is not { } calibrated)
+            if (Rounded.Contains(chosen))
             {
-                if (context.Get(set) is { Length: > 0 }) throw new ToolException($"--set is for gptq and awq, but --kind is {chosen}.");
+                if (data.ForRows.Concat([samples, block, group, set]).FirstOrDefault(context.Has) is { } given) throw new ToolException($"{given.Name} is for {string.Join(" and ", Calibrated)}, but --kind is {chosen}: leave it out, or name another kind.");
                 using var quantized = CausalLM.FromPretrained(name, Settings.Apply(load, [KeyValuePair.Create("Quantization", chosen)], "--kind"));
                 Save(context, quantized, tokenizer, folder, new { Kind = chosen });
                 return;
             }
-            var rows = DataFiles.Language(data.Rows(context), tokenizer, context.Get(block), data.MaxLength(context), new TextLogger(context));
-            var options = Settings.Apply(calibrated, Settings.Split(context.Get(set), "--set"), "--set");
+            var rows = DataFiles.Language(data.Rows(context), data.Reading(context, tokenizer, new TextLogger(context)), context.Get(block));
+            var options = Settings.Apply<CalibratedOptions>(chosen == "awq" ? QuantizationOptions.Awq(context.Get(group)) : QuantizationOptions.Gptq(groupSize: context.Get(group)), Settings.Split(context.Get(set), "--set"), "--set");
             using var loaded = CausalLM.FromPretrained(name, load);
             var device = loaded.parameters().First().device;
             List<Batch> batches = [.. Enumerable.Range(0, Math.Min(context.Get(samples), rows.Count)).Chunk(8).Select(chunk => rows.GetBatch(chunk).To(device))];
@@ -47,13 +50,6 @@ internal static class QuantizeCommand
             }
         });
     }
-
-    private static CalibratedOptions? Calibrated(string kind, int group) => kind.ToUpperInvariant() switch
-    {
-        "GPTQ" => QuantizationOptions.Gptq(groupSize: group),
-        "AWQ" => QuantizationOptions.Awq(group),
-        _ => null,
-    };
 
     private static void Save(ToolContext context, CausalLM model, Tokenizer tokenizer, string folder, object facts)
     {

@@ -4,7 +4,10 @@ using Spectre.Console;
 namespace Peft.Cli;
 
 /// <summary>Shows a run while it goes on: a bar, the loss as a curve, tokens per second, memory and the time left. Where nothing can be redrawn, a line now and then.</summary>
-internal sealed class RunProgress(ToolContext context, TimeProvider time) : IProgress<TrainingProgress>
+/// <param name="context">The call.</param>
+/// <param name="time">Measures the time that is left.</param>
+/// <param name="metric">A metric that is shown with the loss; null for none.</param>
+internal sealed class RunProgress(ToolContext context, TimeProvider time, string? metric) : IProgress<TrainingProgress>
 {
     private const int CurveWidth = 40, BarWidth = 40, Lines = 20;
 
@@ -19,6 +22,12 @@ internal sealed class RunProgress(ToolContext context, TimeProvider time) : IPro
     private long drawn;
     private long tokens;
     private double seconds;
+
+    /// <summary>The metrics of the last step.</summary>
+    public IReadOnlyDictionary<string, double> Metrics => last?.Metrics ?? new Dictionary<string, double>();
+
+    /// <summary>The metric that is shown, if the last step has it.</summary>
+    public (string Name, double Value)? Watched => metric is not null && Metrics.TryGetValue(metric, out var value) ? (metric, value) : null;
 
     /// <summary>Runs the training while this shows it.</summary>
     public TrainingResult Run(Func<TrainingResult> train)
@@ -57,7 +66,7 @@ internal sealed class RunProgress(ToolContext context, TimeProvider time) : IPro
         var evaluated = value.LastEvaluation is { } evaluation && evaluation != shown;
         if (value.Step != first + 1 && value.Step % Math.Max(1, value.TotalSteps / Lines) != 0 && value.Step != value.TotalSteps && !evaluated) return;
         shown = value.LastEvaluation;
-        context.Note(string.Create(CultureInfo.InvariantCulture, $"step {value.Step}/{value.TotalSteps}  loss {value.Loss:F4}  {Speed}  {Show.Bytes(Environment.WorkingSet)}  {Show.Time(Left(value))} left{(evaluated ? $"  evaluation {shown!.Loss:F4}" : "")}"));
+        context.Note(string.Create(CultureInfo.InvariantCulture, $"step {value.Step}/{value.TotalSteps}  loss {value.Loss:F4}{(Watched is { } watched ? $"  {watched.Name} {Show.Number(watched.Value)}" : "")}  {Speed}  {Show.Bytes(Environment.WorkingSet)}  {Show.Time(Left(value))} left{(evaluated ? $"  evaluation {shown!.Loss:F4}" : "")}"));
     }
 
     private string Speed => seconds > 0 ? string.Create(CultureInfo.InvariantCulture, $"{tokens / seconds:N0} tokens/s") : "";
@@ -72,6 +81,7 @@ internal sealed class RunProgress(ToolContext context, TimeProvider time) : IPro
         void Row(string name, string text) => grid.AddRow(new Markup($"[grey]{name}[/]"), new Markup(text));
         Row("step", string.Create(CultureInfo.InvariantCulture, $"[green]{new string('━', done)}[/][grey]{new string('─', BarWidth - done)}[/]  {value.Step}/{value.TotalSteps}, epoch {value.Epoch:F2}"));
         Row("loss", string.Create(CultureInfo.InvariantCulture, $"[blue]{Sparkline.Of(losses, CurveWidth)}[/]  {losses.TakeLast(20).Average():F4}"));
+        if (Watched is { } watched) Row(watched.Name, Show.Number(watched.Value));
         if (value.LastEvaluation is { } evaluation) Row("evaluation", string.Create(CultureInfo.InvariantCulture, $"{evaluation.Loss:F4} after step {evaluation.Step}"));
         Row("speed", $"{Speed}, learning rate {Show.Number(value.LearningRate)}");
         Row("memory", Show.Bytes(Environment.WorkingSet));

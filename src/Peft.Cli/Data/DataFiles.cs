@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Microsoft.Extensions.Logging;
 
 namespace Peft.Cli;
 
@@ -7,28 +6,27 @@ namespace Peft.Cli;
 internal static class DataFiles
 {
     /// <summary>Rows for language modelling: blocks of a text file, or whatever <c>sft</c> reads.</summary>
-    public static TrainingDataset Language(DataSource source, Tokenizer tokenizer, int blockSize, int maxLength, ILogger logger, TokenCache? cache = null)
-        => source.Rows is not null ? Supervised(source, tokenizer, maxLength, logger, cache)
-            : cache is null ? TextDataset.FromFile(source.Path, tokenizer, blockSize) : throw new ToolException($"--token-cache keeps rows, but {source.Path} is cut into blocks: leave it out.");
+    public static TrainingDataset Language(DataSource source, RowReading reading, int blockSize)
+        => source.Rows is not null ? Supervised(source, reading) : TextDataset.FromFile(source.Path, reading.Tokenizer, blockSize, reading.Cache);
 
     /// <summary>Rows of <c>text</c>, <c>prompt</c> and <c>completion</c>, or <c>messages</c>; the lines of a text file.</summary>
-    public static TrainingDataset Supervised(DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger, TokenCache? cache)
-        => SftDataset.From(Require(source, ["text"], ["prompt", "completion"], ["messages"], ["conversations"]), tokenizer, new() { MaxLength = maxLength }, logger, cache);
+    public static TrainingDataset Supervised(DataSource source, RowReading reading)
+        => SftDataset.From(Require(source, ["text"], ["prompt", "completion"], ["messages"], ["conversations"]), reading.Tokenizer, new() { MaxLength = reading.MaxLength }, reading.Logger, reading.Cache);
 
     /// <summary>Pairs: <c>chosen</c> and <c>rejected</c>, with or without <c>prompt</c>.</summary>
-    public static TrainingDataset Preferences(DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger, TokenCache? cache)
-        => PreferenceDataset.From(Require(source, ["chosen", "rejected"]), tokenizer, new() { MaxLength = maxLength }, logger, cache);
+    public static TrainingDataset Preferences(DataSource source, RowReading reading)
+        => PreferenceDataset.From(Require(source, ["chosen", "rejected"]), reading.Tokenizer, new() { MaxLength = reading.MaxLength }, reading.Logger, reading.Cache);
 
     /// <summary>Pairs for a reward model.</summary>
-    public static TrainingDataset Rewards(DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger)
-        => RewardDataset.From(Require(source, ["chosen", "rejected"]), tokenizer, new() { MaxLength = maxLength }, logger);
+    public static TrainingDataset Rewards(DataSource source, RowReading reading)
+        => RewardDataset.From(Require(source, ["chosen", "rejected"]), reading.Tokenizer, new() { MaxLength = reading.MaxLength }, reading.Logger, reading.Cache);
 
     /// <summary>Prompts, with further columns for the reward functions.</summary>
-    public static PromptDataset Prompts(DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger)
-        => PromptDataset.From(Require(source, ["prompt"]), tokenizer, new() { MaxLength = maxLength }, logger);
+    public static PromptDataset Prompts(DataSource source, RowReading reading)
+        => PromptDataset.From(Require(source, ["prompt"]), reading.Tokenizer, new() { MaxLength = reading.MaxLength }, reading.Logger, reading.Cache);
 
     /// <summary>Maximum number of tokens of a text that is classified as a whole.</summary>
-    public static int Limit(int maxLength, Tokenizer tokenizer) => Math.Min(maxLength, tokenizer.MaxLength ?? maxLength);
+    public static int Limit(RowReading reading) => Math.Min(reading.MaxLength, reading.Tokenizer.MaxLength ?? reading.MaxLength);
 
     /// <summary>The rows, with the columns of one of the forms.</summary>
     /// <exception cref="ToolException">They have other columns.</exception>

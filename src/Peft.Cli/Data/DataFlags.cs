@@ -1,4 +1,7 @@
 using System.Globalization;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Peft.Models;
 
 namespace Peft.Cli;
 
@@ -14,17 +17,37 @@ internal sealed class DataFlags
     private readonly Option<string> evaluationShare = new("--eval-share") { Description = "Fraction of the rows to hold out for evaluation.", HelpName = "0…1" };
     private readonly Option<int> maxLength = new("--max-length") { Description = "Maximum tokens of a row; longer rows are truncated.", HelpName = "int", DefaultValueFactory = _ => 1024 };
 
+    private readonly Option<string> cache = new("--token-cache") { Description = "Keep the tokens of the rows in this folder: the same rows with the same tokenizer and settings are not tokenized again.", HelpName = "folder" };
+    private readonly Option<bool> stream = new("--stream") { Description = "Tokenize the rows in the background while the model trains, instead of all of them before: for rows that do not fit in memory. Rows are shuffled within a buffer." };
+
     /// <summary>The options of a command that reads texts.</summary>
     public IEnumerable<Option> ForTexts => [data, split, subset, columns];
 
     /// <summary>The options of a command that only evaluates.</summary>
-    public IEnumerable<Option> ForRows => [.. ForTexts, maxLength];
+    public IEnumerable<Option> ForRows => [.. ForTexts, maxLength, cache];
 
     /// <summary>All options.</summary>
-    public IEnumerable<Option> All => [.. ForRows, evaluation, evaluationSplit, evaluationShare];
+    public IEnumerable<Option> All => [.. ForRows, evaluation, evaluationSplit, evaluationShare, stream];
 
-    /// <summary>Maximum number of tokens of a row.</summary>
-    public int MaxLength(ToolContext context) => context.Get(maxLength);
+    /// <summary>How the rows are tokenized.</summary>
+    public RowReading Reading(ToolContext context, Tokenizer tokenizer, ILogger logger) => new(tokenizer, context.Get(maxLength), logger, context.Get(cache) is { } folder ? new(folder) : null);
+
+    /// <summary>Opens the rows to train on: all of them, or with <c>--stream</c> those of the next batches, in the background.</summary>
+    /// <param name="context">The call.</param>
+    /// <param name="task">What is trained.</param>
+    /// <param name="source">The rows.</param>
+    /// <param name="reading">How they are tokenized.</param>
+    /// <param name="labels">The classes of a classifier; null for those of the rows.</param>
+    /// <exception cref="ToolException">The rows cannot be streamed.</exception>
+    public TrainingDataset Open(ToolContext context, TrainingTask task, DataSource source, RowReading reading, IReadOnlyList<string>? labels)
+    {
+        if (!context.Get(stream)) return task.Open(context, source, reading, labels);
+        if (reading.Cache is not null) throw new ToolException("--stream keeps no tokens, but --token-cache keeps them: leave out one of them.");
+        if (!task.CanStream(context)) throw new ToolException("--stream is for texts, conversations and pairs: the classes of a classifier and the prompts of grpo must all be known before training. Leave it out; --token-cache keeps tokens on disk.");
+        var rows = source.Rows ?? throw new ToolException($"--stream reads rows, but {source.Path} is one text: leave it out, or make its lines the rows of a .jsonl file.");
+        var quiet = reading with { Logger = NullLogger.Instance };   // the rows that are cut are not counted batch by batch
+        return StreamedDataset.From(rows, batch => task.Open(context, source with { Rows = batch }, quiet, labels), logger: reading.Logger);
+    }
 
     /// <summary>True if <c>--data</c> is given.</summary>
     public bool IsGiven(ToolContext context) => context.Get(data) is not null;

@@ -28,10 +28,16 @@ internal sealed class LoadedModel : IDisposable
     public PeftModel? Peft { get; private set; }
 
     /// <summary>Loads what the command line names.</summary>
-    /// <exception cref="ToolException">It names neither a model nor an adapter.</exception>
-    public LoadedModel Open(ToolContext context, bool trainable = false, Option<string>? template = null, Option<string>? task = null)
+    /// <param name="context">The call.</param>
+    /// <param name="trainable">True if the adapter gets gradients.</param>
+    /// <param name="several">True if there may be more than one adapter.</param>
+    /// <param name="template">The option of a chat template.</param>
+    /// <param name="task">The option of the task.</param>
+    /// <exception cref="ToolException">It names neither a model nor an adapter, or too many.</exception>
+    public LoadedModel Open(ToolContext context, bool trainable = false, bool several = false, Option<string>? template = null, Option<string>? task = null)
     {
         var named = (context.Get(adapters) ?? []).Select(Named).ToList();
+        if (named.Count > 1 && !several) throw new ToolException($"peft {context.Parse.CommandResult.Command.Name} takes one adapter, but was given {named.Count}: `peft combine` makes one of several.");
         var load = flags.Load(context);
         if (context.Get(flags.Model) is null && named.Count == 0) throw new ToolException("Which model? Name it by --model (a folder, or an id on the hub), or an adapter by --adapter.");
         var name = context.Get(flags.Model) ?? BaseOf(named[0].Source, load);
@@ -53,7 +59,14 @@ internal sealed class LoadedModel : IDisposable
     {
         if (Path.Exists(source) || !IsRepository(source)) return source;
         using var hub = new HubClient(load.Hub);
-        return hub.DownloadAdapter(source);
+        try
+        {
+            return hub.DownloadAdapter(source);
+        }
+        catch (HubException error)
+        {
+            throw new ToolException($"There is no folder '{source}', and downloading an adapter of that name from the hub failed. {error.Message}", error);
+        }
     }
 
     /// <summary>The base model that an adapter names, as a folder or an id.</summary>

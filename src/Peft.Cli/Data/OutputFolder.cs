@@ -15,6 +15,20 @@ internal static class OutputFolder
         return folder;
     }
 
+    /// <summary>Creates a folder now, so that a path that cannot be written is not found out after hours.</summary>
+    /// <exception cref="ToolException">It cannot be created.</exception>
+    public static void Create(string folder)
+    {
+        try
+        {
+            Directory.CreateDirectory(folder);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new ToolException($"The folder {folder} cannot be created ({error.Message}): name another by --output.", error);
+        }
+    }
+
     /// <summary>Tells what was written.</summary>
     public static void Report(ToolContext context, string folder, object? facts = null)
     {

@@ -24,7 +24,7 @@ internal static class ConfigurationFile
                 throw new ToolException($"{path}: '{key}' is not an option of peft {parse.CommandResult.Command.Name}. It has {string.Join(", ", options.Keys.Where(each => each is not ("config" or "help" or "version")).Order())}.");
             if (parse.GetResult(option) is { Implicit: false }) continue;
             foreach (var text in Texts(value, $"{path}: '{key}'"))
-                if (option.ValueType == typeof(bool) && text.Equals("false", StringComparison.OrdinalIgnoreCase)) continue;
+                if (option.ValueType == typeof(bool) && !IsTrue(text, $"{path}: '{key}'")) continue;
                 else if (option.ValueType == typeof(bool)) added.Add(option.Name);
                 else added.AddRange([option.Name, text]);
         }
@@ -62,6 +62,14 @@ internal static class ConfigurationFile
         YamlSequenceNode list => list.Children.Select(item => Scalar(item, place)),
         YamlMappingNode map => map.Children.Select(pair => $"{Scalar(pair.Key, place)}={Flow(pair.Value, place)}"),
         _ => throw new ToolException($"{place} has a value that no option can have."),
+    };
+
+    // YAML 1.1 has more words for them than 1.2.
+    private static bool IsTrue(string text, string place) => text.ToUpperInvariant() switch
+    {
+        "TRUE" or "YES" or "ON" => true,
+        "FALSE" or "NO" or "OFF" => false,
+        _ => throw new ToolException($"{place} must be true or false, but was '{text}'."),
     };
 
     // A list or map within a map, in the JSON form of --set name=value.

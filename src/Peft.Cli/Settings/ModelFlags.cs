@@ -26,10 +26,8 @@ internal sealed class ModelFlags
     {
         TorchRuntime.Require();
         var options = new LoadOptions { Hub = new() { Offline = context.Get(Offline) ? true : null } };
-        Dictionary<string, string> settings = new() { ["Dtype"] = context.Get(Dtype)!, ["Device"] = context.Get(Device)! };
-        if (context.Get(Revision) is { } revision) settings["Revision"] = revision;
-        if (context.Get(Quantization) is { } quantization) settings["Quantization"] = quantization;
-        options = Settings.Apply(options, settings, "the model's option");
+        foreach (var option in new[] { Dtype, Device, Revision, Quantization })
+            if (context.Get(option) is { } value) options = Settings.Apply(options, [KeyValuePair.Create(option.Name[2..], value)], option.Name);
         if (options.Device?.type == DeviceType.CUDA && !torch.cuda.is_available()) throw new ToolException($"--device {context.Get(Device)}: there is no CUDA device that this libtorch ({torch.__version__}) can use. Leave out --device to compute on the processor; `peft doctor` shows what it finds.");
         return options;
     }

@@ -8,8 +8,12 @@ internal static class OptionExtensions
     /// <summary>Restricts an option to the named values.</summary>
     public static Option<string> AcceptOnly(this Option<string> option, params string[] values)
     {
-        option.AcceptOnlyFromAmong(values);
-        return option;
+        option.HelpName ??= string.Join('|', values);
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.FirstOrDefault(token => !values.Contains(token.Value)) is { } wrong) result.AddError($"{option.Name} must be {string.Join(", ", values[..^1])} or {values[^1]}, but was '{wrong.Value}'.");
+        });
+        return option.Suggest(() => values);
     }
 
     /// <summary>Says in a sentence what is wrong with a value that is no number, for options of numbers.</summary>

@@ -1,4 +1,5 @@
 using System.Collections;
+using System.ComponentModel;
 using System.Reflection;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
@@ -16,9 +17,11 @@ internal static class Settings
     /// <exception cref="ToolException">A name or value is invalid.</exception>
     public static T Apply<T>(T target, IEnumerable<KeyValuePair<string, string>> settings, string source) where T : class
     {
-        var pairs = settings.Select(setting => Pair(target.GetType(), setting, source)).ToList();
+        var given = settings.Select(setting => (Property: Find(target.GetType(), setting.Key, source), setting.Value)).ToList();
+        if (given.GroupBy(each => each.Property.Name).FirstOrDefault(same => same.Count() > 1) is { } twice) throw new ToolException($"{source}: {twice.Key} is given twice.");
+        foreach (var (property, value) in given.Where(each => IsPlainList(each.Property.PropertyType))) property.SetValue(target, List(property, value, source));
+        var pairs = given.Where(each => !IsPlainList(each.Property.PropertyType)).Select(each => KeyValuePair.Create(each.Property.Name, (string?)Form(each.Property.PropertyType, each.Value))).ToList();
         if (pairs.Count == 0) return target;
-        if (pairs.GroupBy(pair => pair.Key).FirstOrDefault(same => same.Count() > 1) is { } twice) throw new ToolException($"{source}: {twice.Key} is given twice.");
         try
         {
             new ConfigurationBuilder().Add(new Given(pairs)).Build().Bind(target, binder => binder.ErrorOnUnknownConfiguration = true);
@@ -29,7 +32,7 @@ internal static class Settings
             var cause = error;
             while (cause.InnerException is { } inner) cause = inner;
             var wrong = pairs.FirstOrDefault(pair => error.Message.Contains($"'{pair.Key}'", StringComparison.Ordinal)) is { Key: not null } named ? named : pairs[0];
-            throw new ToolException($"{source}: '{wrong.Value}' cannot be {wrong.Key}. {cause.Message}", error);
+            throw new ToolException($"{source}: {Wrong(target.GetType().GetProperty(wrong.Key)!, wrong.Value!, cause)}", error);
         }
     }
 
@@ -43,15 +46,45 @@ internal static class Settings
         => type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.SetMethod is { IsPublic: true } && property.GetIndexParameters().Length == 0 && property.GetCustomAttribute<JsonExtensionDataAttribute>() is null)
             .Select(property => (property.GetCustomAttribute<JsonPropertyNameAttribute>()?.Name ?? property.Name, property));
 
-    private static KeyValuePair<string, string?> Pair(Type type, KeyValuePair<string, string> setting, string source)
+    private static PropertyInfo Find(Type type, string name, string source)
     {
         var known = Of(type).ToList();
-        var found = known.FirstOrDefault(each => Plain(each.Name) == Plain(setting.Key) || Plain(each.Property.Name) == Plain(setting.Key));
-        if (found.Property is null)
-            throw new ToolException($"{source}: {type.Name} has no setting '{setting.Key}'. It has {string.Join(", ", known.Select(each => each.Name).Order(StringComparer.OrdinalIgnoreCase))}.");
-        return new(found.Property.Name, IsList(found.Property.PropertyType) && setting.Value.Contains(',', StringComparison.Ordinal) && setting.Value.TrimStart() is not ['[' or '{', ..] && !setting.Value.Contains('(', StringComparison.Ordinal)
-            ? new JsonArray([.. setting.Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(Item)]).ToJsonString()
-            : setting.Value);
+        return known.FirstOrDefault(each => Plain(each.Name) == Plain(name) || Plain(each.Property.Name) == Plain(name)).Property
+            ?? throw new ToolException($"{source}: {type.Name} has no setting '{name}'. It has {string.Join(", ", known.Select(each => each.Name).Order(StringComparer.OrdinalIgnoreCase))}.");
+    }
+
+    // The form that converters of lists read.
+    private static string Form(Type type, string value)
+        => IsList(type) && value.Contains(',', StringComparison.Ordinal) && value.TrimStart() is not ['[' or '{', ..] && !value.Contains('(', StringComparison.Ordinal)
+            ? new JsonArray([.. value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(Item)]).ToJsonString()
+            : value;
+
+    // A list without a converter. The configuration would add to its default instead of replacing it.
+    private static bool IsPlainList(Type type) => type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyList<>) && !TypeDescriptor.GetConverter(type).CanConvertFrom(typeof(string));
+
+    private static IList List(PropertyInfo property, string value, string source)
+    {
+        var type = property.PropertyType.GetGenericArguments()[0];
+        var list = (IList)Activator.CreateInstance(typeof(List<>).MakeGenericType(type))!;
+        foreach (var text in value.Trim('[', ']', ' ').Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(item => item.Trim('"')))
+            try
+            {
+                list.Add(TypeDescriptor.GetConverter(type).ConvertFromInvariantString(text));
+            }
+            catch (Exception error) when (error is FormatException or ArgumentException or NotSupportedException)
+            {
+                throw new ToolException($"{source}: {Wrong(property, text, error)}", error);
+            }
+        return list;
+    }
+
+    private static string Wrong(PropertyInfo property, string value, Exception cause)
+    {
+        var type = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
+        if (IsPlainList(type)) type = type.GetGenericArguments()[0];
+        var kind = type == typeof(int) || type == typeof(long) ? "a whole number" : type == typeof(double) || type == typeof(float) ? "a number" : type == typeof(bool) ? "true or false"
+            : type.IsEnum && cause is FormatException or ArgumentException ? $"one of {string.Join(", ", Enum.GetNames(type))}" : null;
+        return kind is null ? $"'{value}' cannot be {property.Name}. {cause.Message}" : $"{property.Name} must be {kind}, but was '{value}'.";
     }
 
     private static JsonValue Item(string text) => double.TryParse(text, System.Globalization.CultureInfo.InvariantCulture, out var number) ? JsonValue.Create(number) : JsonValue.Create(text);

@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using Peft.Models;
 using Spectre.Console;
 
@@ -11,12 +10,11 @@ internal sealed class ClassificationTask() : ModelTask("sequence-classification"
 
     public override PretrainedModel Load(string model, LoadOptions options) => SequenceClassifier.FromPretrained(model, options);
 
-    public override TrainingDataset Open(ToolContext context, TaskFlags flags, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger, IReadOnlyList<string>? labels)
+    public override TrainingDataset Open(ToolContext context, TaskFlags flags, DataSource source, RowReading reading, IReadOnlyList<string>? labels)
     {
-        flags.Cache.Refuse(context, Name);
-        var options = flags.Dataset(context, new ClassificationOptions { MaxLength = DataFiles.Limit(maxLength, tokenizer), Labels = labels });
+        var options = flags.Dataset(context, new ClassificationOptions { MaxLength = DataFiles.Limit(reading), Labels = labels });
         var rows = DataFiles.Require(source, [options.TextField, options.LabelField]);
-        return ClassificationDataset.From(rows, tokenizer, options.PairField is null && rows.Columns.Contains("pair") ? options with { PairField = "pair" } : options, logger);
+        return ClassificationDataset.From(rows, reading.Tokenizer, options.PairField is null && rows.Columns.Contains("pair") ? options with { PairField = "pair" } : options, reading.Logger, reading.Cache);
     }
 
     public override void Predict(ToolContext context, PretrainedModel model, Tokenizer tokenizer, DataSource source, int batchSize)

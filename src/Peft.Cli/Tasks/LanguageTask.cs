@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using Peft.Models;
 
 namespace Peft.Cli;
@@ -12,10 +11,10 @@ internal sealed class LanguageTask() : ModelTask("causal-lm", "CAUSAL_LM", "ForC
         return CausalLM.FromPretrained(model, options);
     }
 
-    public override TrainingDataset Open(ToolContext context, TaskFlags flags, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger, IReadOnlyList<string>? labels)
+    public override TrainingDataset Open(ToolContext context, TaskFlags flags, DataSource source, RowReading reading, IReadOnlyList<string>? labels)
     {
         flags.RefuseDataset(context, Name);
-        return DataFiles.Language(source, tokenizer, context.Get(flags.BlockSize), maxLength, logger, flags.Cache.Of(context));
+        return DataFiles.Language(source, reading, context.Get(flags.BlockSize));
     }
 
     public override void Predict(ToolContext context, PretrainedModel model, Tokenizer tokenizer, DataSource source, int batchSize)

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Microsoft.Extensions.Logging;
 using Peft.Models;
 
 namespace Peft.Cli;
@@ -36,11 +35,9 @@ internal abstract class ModelTask(string name, string adapterTask, string archit
     /// <param name="context">The call.</param>
     /// <param name="flags">How the rows are read.</param>
     /// <param name="source">The rows.</param>
-    /// <param name="tokenizer">The model's tokenizer.</param>
-    /// <param name="maxLength">Maximum number of tokens of a row.</param>
-    /// <param name="logger">Receives warnings.</param>
+    /// <param name="reading">How the rows are tokenized.</param>
     /// <param name="labels">The classes in the order of the model's outputs; null for those of the rows.</param>
-    public abstract TrainingDataset Open(ToolContext context, TaskFlags flags, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger, IReadOnlyList<string>? labels);
+    public abstract TrainingDataset Open(ToolContext context, TaskFlags flags, DataSource source, RowReading reading, IReadOnlyList<string>? labels);
 
     /// <summary>Writes what the model answers to the texts of rows.</summary>
     public abstract void Predict(ToolContext context, PretrainedModel model, Tokenizer tokenizer, DataSource source, int batchSize);

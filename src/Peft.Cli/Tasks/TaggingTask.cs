@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Microsoft.Extensions.Logging;
 using Peft.Models;
 
 namespace Peft.Cli;
@@ -13,11 +12,10 @@ internal sealed class TaggingTask() : ModelTask("token-classification", "TOKEN_C
         return TokenClassifier.FromPretrained(model, options);
     }
 
-    public override TrainingDataset Open(ToolContext context, TaskFlags flags, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger, IReadOnlyList<string>? labels)
+    public override TrainingDataset Open(ToolContext context, TaskFlags flags, DataSource source, RowReading reading, IReadOnlyList<string>? labels)
     {
-        flags.Cache.Refuse(context, Name);
-        var options = flags.Dataset(context, new TaggingOptions { MaxLength = DataFiles.Limit(maxLength, tokenizer), Labels = labels });
-        return TaggingDataset.From(DataFiles.Require(source, [options.WordsField, options.TagsField]), tokenizer, options, logger);
+        var options = flags.Dataset(context, new TaggingOptions { MaxLength = DataFiles.Limit(reading), Labels = labels });
+        return TaggingDataset.From(DataFiles.Require(source, [options.WordsField, options.TagsField]), reading.Tokenizer, options, reading.Logger, reading.Cache);
     }
 
     public override void Predict(ToolContext context, PretrainedModel model, Tokenizer tokenizer, DataSource source, int batchSize)

@@ -9,9 +9,7 @@ internal sealed class TaskFlags
 
     public Option<int> BlockSize { get; } = new("--block-size") { Description = "Tokens of a block of a text file.", HelpName = "int", DefaultValueFactory = _ => 256 };
 
-    public TokenCacheFlag Cache { get; } = new();
-
-    public IEnumerable<Option> All => [Task, BlockSize, dataset, Cache.Option];
+    public IEnumerable<Option> All => [Task, BlockSize, dataset];
 
     /// <summary>The option <c>--task</c>.</summary>
     public static Option<string> Choice() => new Option<string>("--task") { Description = "What the model answers: text (causal-lm), the class of a text (sequence-classification), or tags of words (token-classification). By default what the adapter or the model says.", HelpName = "name" }.AcceptOnly([.. ModelTask.All.Select(each => each.Name)]);

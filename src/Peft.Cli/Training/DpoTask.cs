@@ -6,11 +6,12 @@ namespace Peft.Cli;
 internal sealed class DpoTask() : ObjectiveTask<DpoOptions>("dpo", "Direct preference optimization on rows of prompt, chosen and rejected. The reference is the model without its adapter.")
 {
     private readonly Option<double?> beta = new("--beta") { Description = "Strength of the reference (0.1).", HelpName = "number" };
-    private readonly TokenCacheFlag cache = new();
 
-    protected override IEnumerable<Option> Further => [beta, cache.Option];
+    protected override IEnumerable<Option> Further => [beta];
 
-    public override TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger, IReadOnlyList<string>? labels) => DataFiles.Preferences(source, tokenizer, maxLength, logger, cache.Of(context));
+    public override string Metric => "rewards/accuracies";
+
+    public override TrainingDataset Open(ToolContext context, DataSource source, RowReading reading, IReadOnlyList<string>? labels) => DataFiles.Preferences(source, reading);
 
     public override Objective Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, TrainingDataset? evaluation, ILogger logger)
     {

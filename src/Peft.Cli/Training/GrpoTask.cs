@@ -12,7 +12,12 @@ internal sealed class GrpoTask() : ObjectiveTask<GrpoOptions>("grpo", "Group rel
 
     protected override IEnumerable<Option> Further => [rewards, length, generations, temperature];
 
-    public override TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger, IReadOnlyList<string>? labels) => DataFiles.Prompts(source, tokenizer, maxLength, logger);
+    public override string Metric => "reward";
+
+    // The rewards read the rows of the completions.
+    public override bool CanStream(ToolContext context) => false;
+
+    public override TrainingDataset Open(ToolContext context, DataSource source, RowReading reading, IReadOnlyList<string>? labels) => DataFiles.Prompts(source, reading);
 
     public override Objective Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, TrainingDataset? evaluation, ILogger logger)
         => new GrpoObjective(model, new()

@@ -8,7 +8,9 @@ internal sealed class RewardTask() : ObjectiveTask<RewardOptions>("reward", "Tra
 {
     public override PretrainedModel Load(ToolContext context, string model, LoadOptions options) => SequenceClassifier.FromPretrained(model, options with { LabelCount = 1 });
 
-    public override TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger, IReadOnlyList<string>? labels) => DataFiles.Rewards(source, tokenizer, maxLength, logger);
+    public override string Metric => "accuracy";
+
+    public override TrainingDataset Open(ToolContext context, DataSource source, RowReading reading, IReadOnlyList<string>? labels) => DataFiles.Rewards(source, reading);
 
     public override Objective Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, TrainingDataset? evaluation, ILogger logger) => new RewardObjective(model, SettingsOf(context));
 }

@@ -19,6 +19,7 @@ internal static class Rewards
         {
             ["regex", { Length: > 0 } pattern] => Matches(pattern, text),
             ["length", var value] when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var letters) => RewardFunction.Of(text, completion => -Math.Abs(completion.Text!.Length - letters) / Math.Max(1.0, letters)),
+            ["field", { Length: > 0 } name] when !Enumerable.Range(0, data.Count).Any(row => data.RowOf(row).ContainsKey(name)) => throw new ToolException($"--reward {text}: no row of {data.Name} has this field. The first has {string.Join(", ", data.RowOf(0).Select(each => each.Key))}."),
             ["field", { Length: > 0 } name] => RewardFunction.Of(text, completion => data.RowOf(completion.Row)[name]?.ToString() is { } expected ? completion.Text!.Contains(expected, StringComparison.Ordinal) ? 1 : 0 : null),
             ["program", var command] when command.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [var program, .. var arguments] => RewardFunction.OfProgram(text, program, arguments),
             ["model", { Length: > 0 } folder] => RewardFunction.OfModel(text, Model(folder)),
@@ -41,7 +42,10 @@ internal static class Rewards
 
     // The folder of a whole model, or of the adapter that `peft reward` trained. It lives as long as the run.
     private static SequenceClassifier Model(string folder)
-        => File.Exists(Path.Combine(folder, AdapterConfig.FileName))
+        => AdapterIn(folder) is { TaskType: not "SEQ_CLS" } other ? throw new ToolException($"--reward model:{folder} is an adapter for {other.TaskType ?? "no task"}, but must be a reward model, as `peft reward` trains it.")
+            : File.Exists(Path.Combine(folder, AdapterConfig.FileName))
             ? AutoPeftModel.ForSequenceClassification(folder, new() { LabelCount = 1 }).Model
             : SequenceClassifier.FromPretrained(folder, new LoadOptions { LabelCount = 1 });
+
+    private static AdapterOptions? AdapterIn(string folder) => File.Exists(Path.Combine(folder, AdapterConfig.FileName)) ? AdapterConfig.Read(folder) : null;
 }

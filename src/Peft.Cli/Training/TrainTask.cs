@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using Peft.Models;
 
 namespace Peft.Cli;
@@ -14,8 +13,11 @@ internal sealed class TrainTask() : TrainingTask("train", "Trains an adapter of 
     public override PretrainedModel Load(ToolContext context, string model, LoadOptions options)
         => Task(context).Load(model, context.Get(pooling) is { } read ? options with { Pooling = Enum.Parse<Pooling>(read, ignoreCase: true) } : options);
 
-    public override TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger, IReadOnlyList<string>? labels)
-        => Task(context).Open(context, flags, source, tokenizer, maxLength, logger, labels);
+    public override TrainingDataset Open(ToolContext context, DataSource source, RowReading reading, IReadOnlyList<string>? labels)
+        => Task(context).Open(context, flags, source, reading, labels);
+
+    // A batch does not have all classes.
+    public override bool CanStream(ToolContext context) => Task(context) is LanguageTask;
 
     private ModelTask Task(ToolContext context) => ModelTask.Of(context.Get(flags.Task), context.Get(Adapter), context.Get(Model.Model));
 }

@@ -25,10 +25,12 @@ internal static class TrainingCommand
 
             var load = model.Load(context);
             var tokenizer = Tokenizers.Load(context, name, load, template);
-            var length = data.MaxLength(context);
-            var training = task.Open(context, rows, tokenizer, length, logger, context.Get(from) is { } trained ? TaskDescription.Read(trained)?.Labels : null);
+            var reading = data.Reading(context, tokenizer, logger);
+            var known = context.Get(from) is { } trained ? TaskDescription.Read(trained)?.Labels : null;
+            var training = data.Open(context, task, rows, reading, known);
+            using var streaming = training as IDisposable;
             var labels = (training as ClassificationDataset)?.Labels ?? (training as TaggingDataset)?.Labels;
-            var testing = tests is null ? null : task.Open(context, tests, tokenizer, length, logger, labels);
+            var testing = tests is null ? null : task.Open(context, tests, reading, labels);
             using var pretrained = task.Load(context, name, load with { Id2Label = labels, Problem = labels?.Problem });
             using var peft = adapter is not null ? pretrained.ApplyAdapter(adapter) : pretrained.ApplyAdapter(context.Get(from)!, trainable: true, logger: logger);
             context.Note($"{peft.Find(PeftModel.DefaultName).Options.PeftType}: {peft.CountParameters()}");
@@ -52,7 +54,8 @@ internal static class TrainingCommand
                 Callbacks = [report],
                 Logger = logger,
             };
-            var progress = new RunProgress(context, TimeProvider.System);
+            OutputFolder.Create(RunFlags.Checkpoints(output));
+            var progress = new RunProgress(context, TimeProvider.System, task.Metric);
             TrainingResult result;
             try
             {
@@ -63,11 +66,11 @@ internal static class TrainingCommand
                 throw new InterruptedException($"Interrupted after step {stopped.Result.Steps}; the checkpoint is {stopped.Result.LastCheckpoint}. To go on:\n\n  {tool.ResumingCommand}\n");
             }
             peft.SaveAdapter(output);
-            Write(context, result, peft, output, report.File);
+            Write(context, result, progress, peft, output, report.File);
         });
     }
 
-    private static void Write(ToolContext context, TrainingResult result, PeftModel peft, string output, string report)
+    private static void Write(ToolContext context, TrainingResult result, RunProgress progress, PeftModel peft, string output, string report)
         => context.Result(
             new
             {
@@ -77,6 +80,7 @@ internal static class TrainingCommand
                 result.Steps,
                 FirstLoss = result.Losses.Count > 0 ? result.Losses[0] : (double?)null,
                 FinalLoss = result.Losses.Count > 0 ? result.Losses[^1] : (double?)null,
+                Metrics = progress.Metrics.Count > 0 ? progress.Metrics : null,
                 BestEvaluation = result.Best is { } best ? new { best.Step, best.Loss, best.Metrics } : null,
                 TrainableParameters = peft.CountParameters().Trainable,
                 result.Tokens,
@@ -84,12 +88,14 @@ internal static class TrainingCommand
                 result.Memory,
                 ElapsedSeconds = result.Elapsed.TotalSeconds,
             },
-            console => console.Fields(
+            console => console.Fields([
                 ("adapter", output),
                 ("report", report),
                 ("steps", result.StopReason == StopReason.Completed ? result.Steps : $"{result.Steps} ({result.StopReason})"),
                 ("loss", result.Losses.Count > 0 ? $"{Show.Number(result.Losses[0])} → {Show.Number(result.Losses[^1])}  {Sparkline.Of(result.Losses, 40)}" : null),
+                progress.Watched is { } watched ? (watched.Name, (object?)Show.Number(watched.Value)) : ("", null),
                 ("best evaluation", result.Best is { } best ? $"{Show.Number(best.Loss)} after step {best.Step}" : null),
+                .. result.Best?.Metrics.Select(each => ($"  {each.Key}", (object?)Show.Number(each.Value))) ?? [],
                 ("speed", $"{result.TokensPerSecond.ToString("N0", System.Globalization.CultureInfo.InvariantCulture)} tokens/s"),
-                ("time", Show.Time(result.Elapsed))));
+                ("time", Show.Time(result.Elapsed))]));
 }

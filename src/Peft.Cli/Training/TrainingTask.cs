@@ -29,11 +29,15 @@ internal abstract class TrainingTask(string name, string description)
     /// <summary>Opens rows.</summary>
     /// <param name="context">The call.</param>
     /// <param name="source">The rows.</param>
-    /// <param name="tokenizer">The model's tokenizer.</param>
-    /// <param name="maxLength">Maximum number of tokens of a row.</param>
-    /// <param name="logger">Receives warnings.</param>
+    /// <param name="reading">How the rows are tokenized.</param>
     /// <param name="labels">The classes of a classifier in the order of its outputs; null for those of the rows.</param>
-    public abstract TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger, IReadOnlyList<string>? labels);
+    public abstract TrainingDataset Open(ToolContext context, DataSource source, RowReading reading, IReadOnlyList<string>? labels);
+
+    /// <summary>The metric of a step that says more than the loss; null if none does.</summary>
+    public virtual string? Metric => null;
+
+    /// <summary>True if rows can be tokenized while the model trains on those before.</summary>
+    public virtual bool CanStream(ToolContext context) => true;
 
     /// <summary>What is minimized; null for the model's own loss.</summary>
     public virtual Objective? Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, TrainingDataset? evaluation, ILogger logger) => null;

@@ -5,23 +5,20 @@ namespace Peft;
 /// <summary>Text split into blocks of equal length, for causal language models. An incomplete last block is dropped.</summary>
 public sealed class TextDataset : TrainingDataset
 {
-    private readonly long[] ids;
+    private readonly TokenRows blocks;
 
-    private TextDataset(IReadOnlyList<int> ids, int blockSize, string name)
+    private TextDataset(TokenRows blocks, int blockSize, string name)
     {
+        this.blocks = blocks;
         BlockSize = blockSize;
         Name = name;
-        Count = ids.Count / blockSize;
-        if (Count == 0)
-            throw new DatasetException($"{name} has {ids.Count} tokens, fewer than one block of {blockSize}: use a smaller blockSize or more text.");
-        this.ids = [.. ids.Take(Count * blockSize).Select(id => (long)id)];
     }
 
     /// <summary>Number of tokens per block.</summary>
     public int BlockSize { get; }
 
     /// <inheritdoc/>
-    public override int Count { get; }
+    public override int Count => blocks.Count;
 
     /// <inheritdoc/>
     public override string Name { get; }
@@ -31,12 +28,21 @@ public sealed class TextDataset : TrainingDataset
     /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="blockSize">Number of tokens per block, at least 2.</param>
     /// <exception cref="DatasetException">The file is missing or unreadable, or its text is shorter than one block.</exception>
-    public static TextDataset FromFile(string path, ITokenizer tokenizer, int blockSize)
+    public static TextDataset FromFile(string path, ITokenizer tokenizer, int blockSize) => FromFile(path, tokenizer, blockSize, null);
+
+    /// <summary>Splits a UTF-8 text file into blocks, which are kept on disk. The text is tokenized without special tokens.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="tokenizer">The tokenizer.</param>
+    /// <param name="blockSize">Number of tokens per block, at least 2.</param>
+    /// <param name="cache">Keeps the tokens on disk, and finds them there the next time; null to keep them in memory.</param>
+    /// <exception cref="DatasetException">The file is missing or unreadable, or its text is shorter than one block.</exception>
+    /// <exception cref="ArgumentException">The tokenizer has no fingerprint, which a cache needs.</exception>
+    public static TextDataset FromFile(string path, ITokenizer tokenizer, int blockSize, TokenCache? cache)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         try
         {
-            return From(File.ReadAllText(path), tokenizer, blockSize, path);
+            return From(File.ReadAllText(path), tokenizer, blockSize, path, cache);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -49,7 +55,7 @@ public sealed class TextDataset : TrainingDataset
     /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="blockSize">Number of tokens per block, at least 2.</param>
     /// <exception cref="DatasetException">The text is shorter than one block.</exception>
-    public static TextDataset FromText(string text, ITokenizer tokenizer, int blockSize) => From(text, tokenizer, blockSize, "The text");
+    public static TextDataset FromText(string text, ITokenizer tokenizer, int blockSize) => From(text, tokenizer, blockSize, "The text", null);
 
     /// <inheritdoc/>
     public override Batch GetBatch(IReadOnlyList<int> rows)
@@ -57,7 +63,7 @@ public sealed class TextDataset : TrainingDataset
         RequireRows(rows, Count);
         MemoryBudget.Require((Int128)rows.Count * BlockSize, ScalarType.Int64, null, () => $"a batch of {rows.Count} blocks of {BlockSize} tokens is too large.");
         var block = new long[(long)rows.Count * BlockSize];
-        for (var i = 0; i < rows.Count; i++) ids.AsSpan(rows[i] * BlockSize, BlockSize).CopyTo(block.AsSpan(i * BlockSize));
+        for (var i = 0; i < rows.Count; i++) blocks[rows[i]][0].CopyTo(block, i * BlockSize);
         return new()
         {
             InputIds = tensor(block, [rows.Count, BlockSize]),
@@ -74,11 +80,18 @@ public sealed class TextDataset : TrainingDataset
         return BlockSize;
     }
 
-    private static TextDataset From(string text, ITokenizer tokenizer, int blockSize, string name)
+    private static TextDataset From(string text, ITokenizer tokenizer, int blockSize, string name, TokenCache? cache)
     {
         ArgumentNullException.ThrowIfNull(text);
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentOutOfRangeException.ThrowIfLessThan(blockSize, 2);
-        return new(tokenizer.Encode(text, addSpecialTokens: false), blockSize, name);
+        var (blocks, _) = TokenCache.Rows(cache, () => TokenizedContent.Hash($"{nameof(TextDataset)} {blockSize}", tokenizer, [text]), add =>
+        {
+            var ids = tokenizer.Encode(text, addSpecialTokens: false);
+            if (ids.Count < blockSize) throw new DatasetException($"{name} has {ids.Count} tokens, fewer than one block of {blockSize}: use a smaller blockSize or more text.");
+            for (var start = 0; start <= ids.Count - blockSize; start += blockSize) add([[.. Enumerable.Range(start, blockSize).Select(i => (long)ids[i])]]);
+            return new(0, 0, []);
+        });
+        return new(blocks, blockSize, name);
     }
 }

@@ -82,7 +82,7 @@ public abstract class TrainingDataset
     /// <param name="epoch">Index of the epoch, from 0.</param>
     /// <param name="groupByLength">True to batch rows of similar length.</param>
     /// <exception cref="DatasetException">Grouping was requested, but the dataset does not know the lengths of its rows.</exception>
-    public IReadOnlyList<int[]> Batches(int batchSize, int? shuffleSeed = null, int epoch = 0, bool groupByLength = false)
+    public virtual IReadOnlyList<int[]> Batches(int batchSize, int? shuffleSeed = null, int epoch = 0, bool groupByLength = false)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
         var order = Enumerable.Range(0, Count).ToArray();

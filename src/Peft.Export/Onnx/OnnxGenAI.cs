@@ -33,12 +33,20 @@ internal static class OnnxGenAI
         });
     }
 
+    /// <summary>What is missing for ONNX Runtime GenAI.</summary>
+    public static IEnumerable<string> Problems(PretrainedModel model)
+    {
+        if (model is not CausalLM decoder) yield return $"a {model.GetType().Name} is not a decoder, which ONNX Runtime GenAI needs: export a CausalLM.";
+        else if (Ends(decoder) is []) yield return $"{model.Config.Source} has no eos_token_id, with which ONNX Runtime GenAI ends a text. Set one (ModelConfig.With).";
+    }
+
+    private static IReadOnlyList<int> Ends(CausalLM model) => model.GenerationDefaults is { } defaults && defaults.Has("eos_token_id") ? defaults.Ids("eos_token_id") : model.Config.Ids("eos_token_id");
+
     private static JsonObject Config(CausalLM model)
     {
-        var (spec, defaults) = (model.Spec, model.GenerationDefaults);
+        var (spec, defaults, ends) = (model.Spec, model.GenerationDefaults, Ends(model));
         var names = OnnxCacheNames.Template;
-        var ends = defaults?.Has("eos_token_id") == true ? defaults.Ids("eos_token_id") : model.Config.Ids("eos_token_id");
-        if (ends is []) throw new ExportException($"{model.Config.Source} has no eos_token_id, with which ONNX Runtime GenAI ends a text. Set one (ModelConfig.With). Nothing was written.");
+        if (Problems(model).FirstOrDefault() is { } problem) throw new ExportException($"{problem} Nothing was written.");
         var search = new JsonObject { ["max_length"] = spec.MaxPositions, ["past_present_share_buffer"] = false };
         foreach (var name in Copied.Where(name => defaults?.Has(name) == true)) search[name] = defaults![name]!.DeepClone();
         var all = new JsonObject

@@ -10,7 +10,7 @@ internal static class GenerationRules
         var changes = settings.Changes;
         Require(settings.MaxNewTokens is null or >= 1, $"MaxNewTokens must be at least 1, but is {settings.MaxNewTokens}.");
         Require(settings.MaxLength is null or >= 1, $"MaxLength must be at least 1, but is {settings.MaxLength}.");
-        Require(changes.MinNewTokens is null or >= 0 && (settings.MaxNewTokens is null || (changes.MinNewTokens ?? 0) <= settings.MaxNewTokens),
+        Require(changes.MinNewTokens is not { } least || (least >= 0 && least <= (settings.MaxNewTokens ?? int.MaxValue)),
             $"MinNewTokens must be between 0 and MaxNewTokens ({settings.MaxNewTokens}), but is {changes.MinNewTokens}.");
         Require(changes.MinLength is null or >= 0, $"MinLength must not be negative, but is {changes.MinLength}.");
         Require(!settings.DoSample || settings.Temperature is >= MinFactor and <= MaxFactor, $"Temperature must be above 0 (from {MinFactor} to {MaxFactor}), but is {settings.Temperature}: for the most likely token, set DoSample to false.");

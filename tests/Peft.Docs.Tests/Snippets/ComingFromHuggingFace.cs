@@ -156,6 +156,7 @@ public partial class ComingFromHuggingFace : InFolder
         rows.TrainTestSplit(0.2).Test.Count().ShouldBe(2);
         var sft = SftDataset.From(rows, tokenizer, new SftDatasetOptions { Packing = PackingStrategy.BestFit, MaxLength = 64, AssistantOnly = false });
         SftDataset.From(rows, tokenizer, cache: new TokenCache("out/cache")).Count.ShouldBe(10);
+        using (var stream = StreamedDataset.From(rows, batch => SftDataset.From(batch, tokenizer))) stream.Count.ShouldBe(10);
         var pairs = PreferenceDataset.FromFile("pairs.jsonl", tokenizer);
         var rewards = RewardDataset.FromFile("pairs.jsonl", tokenizer);
         var prompts = PromptDataset.FromRows([new() { ["prompt"] = "Once upon a time" }], tokenizer);

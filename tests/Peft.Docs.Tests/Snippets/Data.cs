@@ -49,19 +49,31 @@ public class Data : InFolder
     }
 
     [Fact]
-    public async Task Tokens_are_kept_on_disk()
+    public void Tokens_are_kept_on_disk()
     {
         var tokenizer = Tokenizer.FromPretrained("models/stories260K");
         for (var start = 1; start <= 2; start++)
         {
             // snippet: data-cache
             var cache = new TokenCache("cache");
-            var preparing = Task.Run(() => SftDataset.From(Dataset.Load("train.txt"), tokenizer, new() { MaxLength = 64, Packing = PackingStrategy.Wrapped }, cache: cache));
-            using var model = CausalLM.FromPretrained("models/stories260K");            // in the meantime
-            SftDataset rows = await preparing;                                          // from the second run on: read from the cache
+            var rows = SftDataset.From(Dataset.Load("train.txt"), tokenizer, new() { MaxLength = 64, Packing = PackingStrategy.Wrapped }, cache: cache);
             // end
             rows.Count.ShouldBeGreaterThan(0);
             Directory.GetDirectories("cache").Length.ShouldBe(1);
         }
+    }
+
+    [Fact]
+    public void Rows_are_tokenized_in_the_background()
+    {
+        var tokenizer = Tokenizer.FromPretrained("models/stories260K");
+        using var model = CausalLM.FromPretrained("models/stories260K");
+        using var peft = model.ApplyLora(rank: 2);
+        // snippet: data-stream
+        using var rows = StreamedDataset.From(Dataset.Load("train.txt"), batch => SftDataset.From(batch, tokenizer, new() { MaxLength = 64 }));
+        var result = SftTrainer.Create(peft, rows, training: new() { MaxSteps = 2, BatchSize = 2 }).Train();
+        // end
+        result.Steps.ShouldBe(2);
+        rows.Count.ShouldBe(Dataset.Load("train.txt").Count());
     }
 }

@@ -14,6 +14,12 @@ internal sealed record EncodedText(long[] Ids, long[]? TypeIds)
         return new([.. chosen.Select(i => (long)text.Ids[i])], chosen.Exists(i => text.TypeIds[i] != 0) ? [.. chosen.Select(i => (long)text.TypeIds[i])] : null);
     }
 
+    /// <summary>The first two sequences of a tokenized row (<see cref="TokenRows"/>): ids, and token types, empty if all are 0.</summary>
+    public long[][] Sequences => [Ids, TypeIds ?? []];
+
+    /// <summary>Reads <see cref="Sequences"/>.</summary>
+    public static EncodedText Of(long[][] row) => new(row[0], row[1].Length > 0 ? row[1] : null);
+
     /// <summary>Ids, mask and token types <c>[batch, sequence]</c> of rows, padded on the right. There is always a mask, because it marks the end of rows.</summary>
     /// <param name="rows">The rows, at least one.</param>
     /// <param name="padding">The id that pads shorter rows.</param>

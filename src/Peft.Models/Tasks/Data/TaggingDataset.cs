@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using static TorchSharp.torch;
@@ -10,8 +11,7 @@ namespace Peft.Models;
 /// </summary>
 public sealed class TaggingDataset : TrainingDataset
 {
-    private readonly List<EncodedText> texts = [];
-    private readonly List<long[]> labels = [];
+    private readonly TokenRows rows;   // ids, token types, and labels
     private readonly long padding;
 
     /// <summary>Tokenizes rows.</summary>
@@ -22,24 +22,21 @@ public sealed class TaggingDataset : TrainingDataset
     /// <param name="name">Name of the dataset in error messages.</param>
     /// <exception cref="DatasetException">There are no rows, or a row is invalid. The message has its number and the reason.</exception>
     public TaggingDataset(IEnumerable<TaggingRow> rows, Tokenizer tokenizer, TaggingOptions? options = null, ILogger? logger = null, string name = "tagging dataset")
-        : this([.. (rows ?? throw new ArgumentNullException(nameof(rows))).Select((row, i) => (row, $"{name}, row {i + 1}"))], tokenizer, options ?? new(), logger, name) { }
+        : this(Numbered(rows, name), tokenizer, options ?? new(), logger, name, null, []) { }
 
-    private TaggingDataset(IReadOnlyList<(TaggingRow Row, string Place)> rows, Tokenizer tokenizer, TaggingOptions options, ILogger? logger, string name)
+    private TaggingDataset(IEnumerable<(TaggingRow Row, string Place)> given, Tokenizer tokenizer, TaggingOptions options, ILogger? logger, string name, TokenCache? cache, IEnumerable<string> content)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         Name = name;
-        if (rows.Count == 0) throw new DatasetException($"{name} has no rows.");
         padding = TextEncoder.PaddingOf(tokenizer);
-        foreach (var (row, place) in rows) Check(row, what => new DatasetException($"{place}: {what}"));
-        Labels = options.Labels is { } given ? new(given) : new(LabelSet.InOrder(rows.SelectMany(row => row.Row.Tags)).OrderBy(tag => tag != "O"));
-        var encoder = new TextEncoder(tokenizer, options.MaxLength, options.Truncate);
-        foreach (var (row, place) in rows) Add(row, encoder, what => new DatasetException($"{place}: {what}"));
-        TruncatedRows = encoder.Truncated;
-        if (TruncatedRows > 0) TrainingLog.RowsCut(logger ?? NullLogger.Instance, name, TruncatedRows, 0, encoder.MaxLength!.Value);
+        (this.rows, var facts) = TokenCache.Rows(cache, () => TokenizedContent.Hash($"{nameof(TaggingDataset)} {JsonSerializer.Serialize(options)}", tokenizer, content), add => Tokenize([.. given], tokenizer, options, name, add));
+        Labels = new(facts.Labels);
+        (TruncatedRows, LostWords) = (facts.TruncatedRows, facts.LostWords);
+        if (TruncatedRows > 0) TrainingLog.RowsCut(logger ?? NullLogger.Instance, name, TruncatedRows, 0, (options.MaxLength ?? tokenizer.MaxLength)!.Value);
     }
 
     /// <inheritdoc/>
-    public override int Count => texts.Count;
+    public override int Count => rows.Count;
 
     /// <inheritdoc/>
     public override string Name { get; }
@@ -51,7 +48,7 @@ public sealed class TaggingDataset : TrainingDataset
     public int TruncatedRows { get; }
 
     /// <summary>Number of words without a token, whose characters the tokenizer drops. Training and evaluation ignore them.</summary>
-    public int LostWords { get; private set; }
+    public int LostWords { get; }
 
     /// <summary>Loads a file in any format that <see cref="Dataset.Load"/> reads.</summary>
     /// <param name="path">The file.</param>
@@ -67,12 +64,30 @@ public sealed class TaggingDataset : TrainingDataset
     /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="options">Field names and other options; null for the defaults.</param>
     /// <param name="logger">Receives a warning about truncated rows.</param>
+    /// <param name="cache">Keeps the tokens on disk, and finds them there the next time; null to keep them in memory.</param>
     /// <exception cref="DatasetException">A row is invalid. The message has its position and the reason.</exception>
-    public static TaggingDataset From(Dataset data, Tokenizer tokenizer, TaggingOptions? options = null, ILogger? logger = null)
+    public static TaggingDataset From(Dataset data, Tokenizer tokenizer, TaggingOptions? options = null, ILogger? logger = null, TokenCache? cache = null)
     {
         ArgumentNullException.ThrowIfNull(data);
         options ??= new();
-        return new([.. data.Select(each => new DataRow(each)).Select(row => (new TaggingRow(row.Names(options.WordsField), row.Names(options.TagsField)), row.Place))], tokenizer, options, logger, data.Name);
+        return new(data.Select(each => new DataRow(each)).Select(row => (new TaggingRow(row.Names(options.WordsField), row.Names(options.TagsField)), row.Place)), tokenizer, options, logger, data.Name, cache, data.Select(row => row.Fields.ToJsonString()));
+    }
+
+    private static IEnumerable<(TaggingRow Row, string Place)> Numbered(IEnumerable<TaggingRow> rows, string name)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        return rows.Select((row, i) => (row, $"{name}, row {i + 1}"));
+    }
+
+    private static TokenizedFacts Tokenize(IReadOnlyList<(TaggingRow Row, string Place)> rows, Tokenizer tokenizer, TaggingOptions options, string name, Action<long[][]> add)
+    {
+        if (rows.Count == 0) throw new DatasetException($"{name} has no rows.");
+        foreach (var (row, place) in rows) Check(row, what => new DatasetException($"{place}: {what}"));
+        var labels = options.Labels is { } given ? new LabelSet(given) : new(LabelSet.InOrder(rows.SelectMany(row => row.Row.Tags)).OrderBy(tag => tag != "O"));
+        var encoder = new TextEncoder(tokenizer, options.MaxLength, options.Truncate);
+        var lost = 0;
+        foreach (var (row, place) in rows) add(Encode(row, labels, encoder, ref lost, what => new DatasetException($"{place}: {what}")));
+        return new(encoder.Truncated, 0, []) { Labels = labels, LostWords = lost };
     }
 
     private static void Check(TaggingRow row, Func<string, DatasetException> error)
@@ -84,7 +99,7 @@ public sealed class TaggingDataset : TrainingDataset
         if (row.Tags.Any(string.IsNullOrEmpty)) throw error($"tag {row.Tags.ToList().FindIndex(string.IsNullOrEmpty) + 1} is empty.");
     }
 
-    private void Add(TaggingRow row, TextEncoder encoder, Func<string, DatasetException> error)
+    private static long[][] Encode(TaggingRow row, LabelSet labels, TextEncoder encoder, ref int lost, Func<string, DatasetException> error)
     {
         var (text, words) = Words.Join(row.Words);
         var tokens = encoder.Encode(text, null, error);
@@ -92,28 +107,27 @@ public sealed class TaggingDataset : TrainingDataset
         var of = Enumerable.Repeat(Batch.IgnoredLabel, tokens.Length).ToArray();
         for (var word = 0; word < first.Length; word++)
         {
-            var id = Labels.Find(row.Tags[word]) ?? throw error($"the tag '{row.Tags[word]}' is not among those given: {Labels}.");
+            var id = labels.Find(row.Tags[word]) ?? throw error($"the tag '{row.Tags[word]}' is not among those given: {labels}.");
             if (first[word] >= 0) of[first[word]] = id;
         }
-        LostWords += Lost(first);
-        texts.Add(EncodedText.Of(tokens));
-        labels.Add(of);
+        lost += Lost(first);
+        return [.. EncodedText.Of(tokens).Sequences, of];
     }
 
     // Words at the end were truncated and do not count.
     private static int Lost(int[] first) => first.Take(Array.FindLastIndex(first, token => token >= 0) + 1).Count(token => token < 0);
 
     /// <inheritdoc/>
-    public override int LengthOf(int row) => texts[row].Ids.Length;
+    public override int LengthOf(int row) => rows.LengthsOf(row)[0];
 
     /// <inheritdoc/>
     /// <returns>Labels <c>[batch, sequence]</c>: the tag id at the first token of each word, otherwise <see cref="Batch.IgnoredLabel"/>.</returns>
     public override Batch GetBatch(IReadOnlyList<int> rows)
     {
         RequireRows(rows, Count);
-        var width = rows.Max(LengthOf);
-        return EncodedText.ToBatch([.. rows.Select(row => texts[row])], padding, LabelledSequence.Fill([.. rows.Select(row => labels[row])], width, Batch.IgnoredLabel),
-            rows.Sum(row => labels[row].Count(label => label != Batch.IgnoredLabel)));
+        long[][][] read = [.. rows.Select(row => this.rows[row])];
+        return EncodedText.ToBatch([.. read.Select(EncodedText.Of)], padding, LabelledSequence.Fill([.. read.Select(row => row[2])], read.Max(row => row[0].Length), Batch.IgnoredLabel),
+            read.Sum(row => row[2].Count(label => label != Batch.IgnoredLabel)));
     }
 
     /// <inheritdoc/>
@@ -121,7 +135,7 @@ public sealed class TaggingDataset : TrainingDataset
     public override IReadOnlyList<DatasetMetric> Metrics => [new("precision"), new("recall"), new("f1"), new("accuracy")];
 
     /// <inheritdoc/>
-    public override IMeasurement Measure() => new TaggingMeasurement(Labels, row => labels[row]);
+    public override IMeasurement Measure() => new TaggingMeasurement(Labels, row => rows[row][2]);
 
     /// <inheritdoc/>
     public override IEnumerable<string> Errors(nn.Module model) => model is ClassifyingModel tagger ? Labels.Errors(Name, tagger) : [];

@@ -16,10 +16,21 @@ public sealed class TokenCache(string folder)
     /// <summary>The folder.</summary>
     public string Folder { get; } = string.IsNullOrWhiteSpace(folder) ? throw new ArgumentException("The folder must have a name.", nameof(folder)) : folder;
 
-    /// <summary>The rows of a key, with what was found about them; computed unless they are there.</summary>
+    /// <summary>Tokenized rows, with what was found about them: tokenized into memory, or into a cache unless they are there.</summary>
+    /// <param name="cache">The cache; null for memory.</param>
+    /// <param name="key">The key in the cache (<see cref="TokenizedContent"/>).</param>
+    /// <param name="tokenize">Tokenizes all rows, and passes each on.</param>
     /// <exception cref="DatasetException">The stored rows are damaged.</exception>
     /// <exception cref="CheckpointException">The rows cannot be written.</exception>
-    internal (TokenRows Rows, TokenizedFacts Facts) GetOrAdd(string key, Func<Action<long[][]>, TokenizedFacts> tokenize)
+    internal static (TokenRows Rows, TokenizedFacts Facts) Rows(TokenCache? cache, Func<string> key, Func<Action<long[][]>, TokenizedFacts> tokenize)
+    {
+        if (cache is not null) return cache.GetOrAdd(key(), tokenize);
+        var memory = new MemoryRows();
+        var facts = tokenize(memory.Add);
+        return (memory, facts);
+    }
+
+    private (TokenRows Rows, TokenizedFacts Facts) GetOrAdd(string key, Func<Action<long[][]>, TokenizedFacts> tokenize)
     {
         var path = Path.Combine(Folder, key[..32]);
         FolderSave.Recover(path);
@@ -35,7 +46,10 @@ public sealed class TokenCache(string folder)
                     ["key"] = key,
                     ["truncated_rows"] = facts.TruncatedRows,
                     ["dropped_rows"] = facts.DroppedRows,
-                    ["warnings"] = new JsonArray([.. facts.Warnings.Select(each => (JsonNode)each)]),
+                    ["warnings"] = Texts(facts.Warnings),
+                    ["labels"] = Texts(facts.Labels),
+                    ["problem"] = facts.Problem,
+                    ["lost_words"] = facts.LostWords,
                 }.ToJsonString());
             });
         }
@@ -48,7 +62,12 @@ public sealed class TokenCache(string folder)
         {
             var facts = JsonNode.Parse(File.ReadAllBytes(Path.Combine(path, DescriptionName)))!;
             if (facts["key"]!.GetValue<string>() == key)
-                return new(facts["truncated_rows"]!.GetValue<int>(), facts["dropped_rows"]!.GetValue<int>(), [.. facts["warnings"]!.AsArray().Select(each => each!.GetValue<string>())]);
+                return new(facts["truncated_rows"]!.GetValue<int>(), facts["dropped_rows"]!.GetValue<int>(), Texts(facts["warnings"]!))
+                {
+                    Labels = Texts(facts["labels"]!),
+                    Problem = facts["problem"]?.GetValue<string>(),
+                    LostWords = facts["lost_words"]!.GetValue<int>(),
+                };
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException or NullReferenceException or FormatException or IOException)
         {
@@ -56,6 +75,10 @@ public sealed class TokenCache(string folder)
         }
         throw Damaged(path, null);
     }
+
+    private static JsonArray Texts(IEnumerable<string> texts) => [.. texts.Select(each => (JsonNode)each)];
+
+    private static IReadOnlyList<string> Texts(JsonNode texts) => [.. texts.AsArray().Select(each => each!.GetValue<string>())];
 
     private static DatasetException Damaged(string path, Exception? error) => new($"{Path.Combine(path, DescriptionName)} is damaged: delete the folder {path}, and its rows are computed again.", error);
 }

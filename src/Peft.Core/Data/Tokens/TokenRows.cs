@@ -11,4 +11,14 @@ internal abstract class TokenRows
 
     /// <summary>The lengths of the sequences of a row, without reading them.</summary>
     public abstract IReadOnlyList<int> LengthsOf(int row);
+
+    /// <summary>A number as the two values of a sequence.</summary>
+    public static long[] Bits(double number)
+    {
+        var bits = BitConverter.DoubleToInt64Bits(number);
+        return [(int)bits, (int)(bits >> 32)];
+    }
+
+    /// <summary>The number of a sequence that <see cref="Bits"/> returned.</summary>
+    public static double Number(long[] sequence) => BitConverter.Int64BitsToDouble((sequence[1] << 32) | (uint)(int)sequence[0]);
 }
