@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft.Models;
@@ -11,7 +12,7 @@ internal sealed class Sampler(bool doSample, long? seed, Device device) : IDispo
     private readonly Generator? generator = doSample ? new Generator(unchecked((ulong)(seed ?? Random.Shared.NextInt64())), device) : null;
 
     /// <summary>Chooses a token for each row of scores <c>[rows, vocabulary]</c>: <c>[rows, 1]</c>.</summary>
-    public Tensor Pick(Tensor scores) => generator is null ? scores.argmax(-1, true) : Sample(scores, 1);
+    public Tensor Pick(Tensor scores) => generator is not null ? Sample(scores, 1) : HighestScore.Supports(scores) ? HighestScore.Indices(scores) : scores.argmax(-1, true);
 
     /// <summary>Chooses distinct indices of each row <c>[rows, candidates]</c>, with their scores: best first, or in the order sampled.</summary>
     public (Tensor Scores, Tensor Indices) Pick(Tensor scores, int count)

@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft.Models;
@@ -35,6 +36,7 @@ internal static class ScoreRules
 
     private static bool AreChoosable(Tensor scores)
     {
+        if (HighestScore.Supports(scores)) return HighestScore.IsFinite(scores);
         using var highest = scores.amax([-1]);
         using var finite = highest.isfinite();
         using var all = finite.all();
