@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Peft.Modules;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Peft.Benchmarks;
@@ -52,14 +53,16 @@ internal static class PlotsCommand
         .. quick ? Array.Empty<Series>() : [new($"{Large}, 32 rows", "c1", Points([1, 8, 32], adapters => Step(Large, 32, adapters, device) * 1e3))],
     ]);
 
-    // Products of some rows with matrices of the size of the largest in gpt2, one after the other, so that they do not stay in the caches; against what the machine can do: multiplications in the caches, and bytes from memory.
+    // Products of some rows with matrices of the size of the largest in gpt2, one after the other, so that they do not stay in the caches; against what the machine can do: multiplications in registers (on a GPU, a large product), and bytes from memory.
     private static Plot Roofline(bool quick, Device device)
     {
         const int Inputs = 768, Outputs = 3072, Layers = 48;   // 450 MB
         using var scope = NewDisposeScope();
         using var _ = inference_mode();
-        var (square, many) = (randn(1024, 1024, device: device), randn(1 << 26, device: device));
-        var peak = 2 * Math.Pow(1024, 3) / Once(() => square.mm(square)) / 1e9;
+        const int Square = 4096;
+        var many = randn(1 << 26, device: device);
+        var (left, right) = (many.narrow(0, 0, Square * Square).view(Square, Square), many.narrow(0, Square * Square, Square * Square).view(Square, Square));
+        var peak = (device.type == DeviceType.CPU ? Peak.PerSecond() : 2 * Math.Pow(Square, 3) / Once(() => left.mm(right))) / 1e9;
         var bandwidth = many.numel() * 4 / Once(() => many.sum()) / 1e9;
         var linears = Enumerable.Range(0, Layers).Select(_ => new Linear(Inputs, Outputs, bias: false, device: device)).ToList();
         foreach (var linear in linears) linear.Weight.detach().normal_(0, 0.02);   // memory that was never written is not there

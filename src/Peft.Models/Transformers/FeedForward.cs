@@ -70,7 +70,8 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
     /// <param name="residual">A tensor to add; null for none.</param>
     public Tensor? ForTraining(NodeInput input, Tensor? residual)
     {
-        if (gate is null || !activation.IsSilu || width % 8 != 0 || (down.training && dropout > 0)) return null;
+        var source = input.Sources[0];
+        if (gate is null || !activation.IsSilu || source.numel() / source.size(-1) * width % 8 != 0 || (down.training && dropout > 0)) return null;
         if (gate.ForTraining() is not { } opening || up!.ForTraining() is not { } passing || down.ForTraining() is not { } closing) return null;
         var wide = LinearNode.Run(input, opening, passing);
         return LinearNode.Run(new GatedInput(wide[0], wide[1]), closing, residual);

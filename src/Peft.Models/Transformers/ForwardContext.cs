@@ -56,7 +56,7 @@ internal sealed class ForwardContext
 
     /// <summary>True if each row is one position that the pass adds to the cache and nothing else takes part in attention, so that the decode kernels apply: on the CPU in float32, in inference mode.</summary>
     public bool IsDecodeStep => isDecodeStep ??= is_inference_mode_enabled() && this is { Causal: true, Length: 1, Cache: not null, Prefix: null, PrefixGates: null, Bias: null, InAttention.Count: 0, Encoder: null, Type: ScalarType.Float32 }
-        && (Batch <= DecodeProducts.MostRows || PromptLengths is not null) && Device.type == TorchSharp.DeviceType.CPU && (KeyMask is null || (CountedPositions is null && FirstPositions is not null));
+        && Device.type == TorchSharp.DeviceType.CPU && (KeyMask is null || (CountedPositions is null && FirstPositions is not null));
 
     /// <summary>1 for positions that count towards distances in a sliding window, <c>[batch, past + length]</c>; null if all do.</summary>
     public Tensor? CountedPositions { get; init => field = value?.DetachFromDisposeScope(); }
