@@ -8,7 +8,7 @@ namespace Peft.Kernels;
 /// <remarks>Only in inference mode, like <see cref="SkinnyProduct"/>.</remarks>
 internal static unsafe class LowRankStep
 {
-    /// <summary>Maximum number of rows at a time. Above this, BLAS is as fast for a single adapter.</summary>
+    /// <summary>Maximum number of rows at a time, whose products with A fit on the stack.</summary>
     public const int MostRows = 32;
 
     private const int MaxRank = 64;
