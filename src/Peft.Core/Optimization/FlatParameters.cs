@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -87,7 +88,7 @@ public sealed class FlatParameters : IDisposable
     {
         using var scope = NewDisposeScope();   // in-place operations also return a tensor that must be disposed
         using var _ = no_grad();
-        foreach (var buffer in Buffers) buffer.Gradients.zero_();
+        foreach (var buffer in Buffers) FlatKernel.Clear(buffer.Gradients);
     }
 
     /// <summary>Removes the gradients from the parameters, so that <see cref="BindGradients"/> can tell which ones received a gradient.</summary>
@@ -133,7 +134,7 @@ public sealed class FlatParameters : IDisposable
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var norms = Buffers.Select(buffer => Norm(buffer.Gradients)).ToArray();
+        var norms = Buffers.Select(buffer => FlatKernel.Norm(buffer.Gradients, FlatBuffer.NormBlock)).ToArray();
         if (norms.Length == 1) return norms[0].MoveToOuterDisposeScope();
         var first = Buffers[0].Values.device;
         return linalg.vector_norm(stack([.. norms.Select(norm => norm.to(first))]), 2).MoveToOuterDisposeScope();
@@ -148,8 +149,7 @@ public sealed class FlatParameters : IDisposable
         if (!(factor < 1)) return;
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        Scalar scalar = Constant(factor);
-        foreach (var buffer in Buffers) buffer.Gradients.mul_(scalar);
+        foreach (var buffer in Buffers) FlatKernel.Scale(buffer.Gradients, factor);
     }
 
     /// <summary>Returns the name of the first tensor whose gradient or value is NaN or infinite; null if there is none.</summary>
@@ -203,14 +203,6 @@ public sealed class FlatParameters : IDisposable
     {
         using var view = buffer.GradientOf(slice);
         slice.Tensor.Value.grad = view;
-    }
-
-    // In float32 even for 16-bit gradients: float16 overflows at 65504, which would look like an infinite gradient. In blocks, since a
-    // single float32 sum over 20 million squares is off by a thousandth.
-    private static Tensor Norm(Tensor gradients)
-    {
-        var wide = gradients.ElementSize >= 4 ? gradients : gradients.to_type(ScalarType.Float32);
-        return linalg.vector_norm(linalg.vector_norm(wide.view(-1, FlatBuffer.NormBlock), 2, [1L]), 2).to_type(ScalarType.Float32);
     }
 
     private static bool IsFinite(Tensor tensor) => tensor.isfinite().all().item<bool>();

@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft;
@@ -33,7 +34,7 @@ internal sealed class GradientCopy : IDisposable
         {
             var reached = !gradients[i].IsInvalid;
             Reached[i] = reached || (!first && Reached[i]);
-            if (reached && first) slices[i].copy_(gradients[i]);
+            if (reached && first) FlatKernel.Copy(slices[i], gradients[i]);
             else if (reached) slices[i].add_(gradients[i], One);
             else if (first) slices[i].zero_();
         }
@@ -44,7 +45,7 @@ internal sealed class GradientCopy : IDisposable
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        for (var i = 0; i < flats.Length; i++) parameters.Buffers[i].Gradients.add_(flats[i], One);
+        for (var i = 0; i < flats.Length; i++) FlatKernel.Add(parameters.Buffers[i].Gradients, flats[i]);
     }
 
     /// <inheritdoc/>
