@@ -80,8 +80,8 @@ public class TrainingNodeTests
         var found = new List<(bool, bool)>();
         var hooks = model.Backbone.Layers.Select(each => each.register_forward_hook((_, input, context, output) =>
         {
-            using var attended = each.AddAttentionByNodes(input, context);
-            using var fed = each.AddFeedForwardByNodes(input, input);
+            using var attended = each.AddAttentionByNode(input, context);
+            using var fed = each.AddFeedForwardByNode(input, input);
             found.Add((attended is not null, fed is not null));
             return output.alias();
         })).ToList();

@@ -2,18 +2,17 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>(x − mean) / √(var + ε) ∘ w + b, with frozen w and b.</summary>
-/// <param name="input">x <c>[…, size]</c>, contiguous.</param>
+/// <summary>(x − mean) / √(var + ε) ∘ w + b, from the value x <c>[…, size]</c>, with frozen w and b.</summary>
 /// <param name="weight">w <c>[size]</c>, contiguous.</param>
 /// <param name="bias">b <c>[size]</c>, contiguous; null for none.</param>
 /// <param name="epsilon">ε</param>
-internal sealed class CenteredInput(Tensor input, Tensor weight, Tensor? bias, double epsilon) : NodeInput(bias is null ? [input, weight] : [input, weight, bias])
+internal sealed class CenteredInput(Tensor weight, Tensor? bias, double epsilon) : NodeInput(bias is null ? [weight] : [weight, bias])
 {
     public override Tensor Compute(IReadOnlyList<Tensor> sources) => LayerNormKernel.Normalise(sources[0], sources[1], sources.Count > 2 ? sources[2] : null, (float)epsilon);
 
-    public override Tensor?[] Differentiate(IReadOnlyList<Tensor> sources, Tensor gradient)
+    public override Tensor[] Differentiate(IReadOnlyList<Tensor> sources, Tensor gradient)
     {
         LayerNormKernel.Differentiate(sources[0], sources[1], gradient, gradient, (float)epsilon);
-        return [gradient, .. new Tensor?[sources.Count - 1]];
+        return [gradient];
     }
 }

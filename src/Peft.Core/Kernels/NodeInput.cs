@@ -2,18 +2,22 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>The input of the products in a <see cref="LinearNode"/>, computed from tensors that the graph keeps anyway, so that the node need not keep it.</summary>
-/// <param name="sources">The tensors.</param>
-internal abstract class NodeInput(params Tensor[] sources)
+/// <summary>The input of the products in a <see cref="LinearStep"/>, computed from values that the graph keeps anyway, so that the step need not keep it.</summary>
+/// <param name="constants">Tensors from which it is computed besides the values, contiguous. They do not learn.</param>
+internal abstract class NodeInput(params Tensor[] constants)
 {
-    /// <summary>The tensors from which the input is computed, contiguous.</summary>
-    public Tensor[] Sources { get; } = sources;
+    /// <summary>Tensors from which the input is computed besides the values, contiguous.</summary>
+    public Tensor[] Constants { get; } = constants;
+
+    /// <summary>True if <see cref="Differentiate"/> needs the sources.</summary>
+    public virtual bool NeedsSources => true;
 
     /// <summary>Computes the input, <c>[…, in]</c>.</summary>
+    /// <param name="sources">The values, contiguous, then the constants.</param>
     public abstract Tensor Compute(IReadOnlyList<Tensor> sources);
 
-    /// <summary>Computes the gradients of the sources, one or null for each.</summary>
-    /// <param name="sources">The tensors from which the input was computed.</param>
+    /// <summary>Computes the gradients of the values, one for each.</summary>
+    /// <param name="sources">The values, then the constants.</param>
     /// <param name="gradient">The gradient of the input, which may be overwritten.</param>
-    public abstract Tensor?[] Differentiate(IReadOnlyList<Tensor> sources, Tensor gradient);
+    public abstract Tensor[] Differentiate(IReadOnlyList<Tensor> sources, Tensor gradient);
 }

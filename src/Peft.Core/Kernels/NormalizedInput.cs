@@ -2,18 +2,17 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>x / √(mean(x²) + ε) ∘ (w + offset), with a frozen w.</summary>
-/// <param name="input">x <c>[…, size]</c>, contiguous.</param>
+/// <summary>x / √(mean(x²) + ε) ∘ (w + offset), from the value x <c>[…, size]</c>, with a frozen w.</summary>
 /// <param name="weight">w <c>[size]</c>, contiguous.</param>
 /// <param name="epsilon">ε</param>
 /// <param name="offset">Term added to the weight.</param>
-internal sealed class NormalizedInput(Tensor input, Tensor weight, double epsilon, double offset) : NodeInput(input, weight)
+internal sealed class NormalizedInput(Tensor weight, double epsilon, double offset) : NodeInput(weight)
 {
     public override Tensor Compute(IReadOnlyList<Tensor> sources) => RmsNormKernel.Normalise(sources[0], sources[1], (float)epsilon, (float)offset);
 
-    public override Tensor?[] Differentiate(IReadOnlyList<Tensor> sources, Tensor gradient)
+    public override Tensor[] Differentiate(IReadOnlyList<Tensor> sources, Tensor gradient)
     {
         RmsNormKernel.Differentiate(sources[0], sources[1], gradient, gradient, (float)epsilon, (float)offset);
-        return [gradient, null];
+        return [gradient];
     }
 }

@@ -2,11 +2,12 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>An input as it is.</summary>
-/// <param name="input"><c>[…, in]</c>, contiguous.</param>
-internal sealed class PlainInput(Tensor input) : NodeInput(input)
+/// <summary>A value <c>[…, in]</c> as it is.</summary>
+internal sealed class PlainInput : NodeInput
 {
+    public override bool NeedsSources => false;
+
     public override Tensor Compute(IReadOnlyList<Tensor> sources) => sources[0];
 
-    public override Tensor?[] Differentiate(IReadOnlyList<Tensor> sources, Tensor gradient) => [gradient];
+    public override Tensor[] Differentiate(IReadOnlyList<Tensor> sources, Tensor gradient) => [gradient];
 }

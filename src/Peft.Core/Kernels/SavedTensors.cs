@@ -29,6 +29,23 @@ internal static class SavedTensors
         saved.Clear();
     }
 
+    /// <summary>Frees some of the saved tensors, unpacked, and what the node saved of them, if its backward pass cannot run again.</summary>
+    /// <param name="context">What the node saved.</param>
+    /// <param name="unpacked">All saved tensors.</param>
+    /// <param name="range">Those to free.</param>
+    public static void Free(autograd.AutogradContext context, Tensor[] unpacked, Range range)
+    {
+        var (start, count) = range.GetOffsetAndLength(unpacked.Length);
+        var variables = once ? Saved?.GetValue(context) as IList : null;
+        for (var i = start; i < start + count; i++)
+        {
+            unpacked[i].Dispose();
+            if (variables is null) continue;
+            (variables[i] as IDisposable)?.Dispose();
+            variables[i] = null;
+        }
+    }
+
     internal readonly ref struct Scope
     {
         private readonly bool before;

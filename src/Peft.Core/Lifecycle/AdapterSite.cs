@@ -87,7 +87,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         if (FactorsOf(stack) is not { } factors) return null;
         if (!folds && Target.Positions(input) <= LowRankStep.MostRows && LowRankStep.Supports(input, factors.A, factors.B)) return Stepped(input, factors);
         if (!TensorMemory.Supports(input) || !TensorMemory.RequiresGrad(input, factors.A, factors.B)) return null;
-        return ProductOf(factors, folds) is { } product ? LinearNode.Run(new PlainInput(input.contiguous()), product)[0] : null;
+        return ProductOf(factors, folds) is { } product ? LinearStep.Run(new PlainInput(), [input.contiguous()], null, product)[0] : null;
     }
 
     private LowRankUpdate? FactorsOf(ReadOnlySpan<AdapterLayer> stack)

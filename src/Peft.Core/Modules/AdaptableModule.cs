@@ -108,9 +108,8 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     /// <summary>The weight as a matrix in a node of the autograd graph; null if the module is not a product.</summary>
     internal virtual FrozenMatrix? FrozenMatrix => null;
 
-    /// <summary>The normalization of a tensor as the input of products in a node of the autograd graph; null if the kernels do not support it, or if the module is not a normalization.</summary>
-    /// <param name="input">The tensor <c>[…, size]</c>.</param>
-    internal virtual NodeInput? ForTraining(Tensor input) => null;
+    /// <summary>The normalization of a float32 value on the CPU in a node of the autograd graph; null if the kernels do not support it, or if the module is not a normalization.</summary>
+    internal virtual NodeInput? NormForTraining() => null;
 
     /// <summary>The module with its adapters as a product in a node of the autograd graph; null if the kernels do not support it.</summary>
     internal NodeProduct? ForTraining() => Site is { } site ? site.ForTraining() : FrozenMatrix is { } matrix ? PlainProduct.Of(matrix, Bias) : null;

@@ -9,9 +9,9 @@ public sealed class LayerNorm(long size, double epsilon = 1e-5, bool bias = true
 {
     internal override DecodeNorm? DecodeNorm => Site is null ? DecodeNorm.Of(Storage.Parameter!, Bias, epsilon, 0, centers: true) : null;
 
-    internal override NodeInput? ForTraining(Tensor input)
-        => Site is null && size % 8 == 0 && Storage.Parameter is { requires_grad: false } weight && Bias?.requires_grad != true && TensorMemory.Supports(input, weight, Bias ?? weight)
-            ? new CenteredInput(input.contiguous(), weight.contiguous(), Bias?.contiguous(), epsilon) : null;
+    internal override NodeInput? NormForTraining()
+        => Site is null && size % 8 == 0 && Storage.Parameter is { requires_grad: false } weight && Bias?.requires_grad != true && TensorMemory.Supports(weight, Bias ?? weight)
+            ? new CenteredInput(weight.contiguous(), Bias?.contiguous(), epsilon) : null;
 
     /// <inheritdoc/>
     public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias)

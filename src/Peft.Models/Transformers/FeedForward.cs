@@ -65,17 +65,11 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
         return down.call(kept);
     }
 
-    /// <summary>The network, as nodes of the autograd graph that keep few tensors; null if the kernels do not support it.</summary>
-    /// <param name="input">Its input <c>[batch, sequence, hidden]</c>.</param>
-    /// <param name="residual">A tensor to add; null for none.</param>
-    public Tensor? ForTraining(NodeInput input, Tensor? residual)
-    {
-        var source = input.Sources[0];
-        if (gate is null || !activation.IsSilu || source.numel() / source.size(-1) * width % 8 != 0 || (down.training && dropout > 0)) return null;
-        if (gate.ForTraining() is not { } opening || up!.ForTraining() is not { } passing || down.ForTraining() is not { } closing) return null;
-        var wide = LinearNode.Run(input, opening, passing);
-        return LinearNode.Run(new GatedInput(wide[0], wide[1]), closing, residual);
-    }
+    /// <summary>The products of the network, gate, up and down, in a node of the autograd graph; null if the kernels do not support them.</summary>
+    /// <param name="positions">Number of positions.</param>
+    public (NodeProduct Gate, NodeProduct Up, NodeProduct Down)? ForTraining(long positions)
+        => gate is not null && activation.IsSilu && positions * width % 8 == 0 && !(down.training && dropout > 0)
+           && gate.ForTraining() is { } opening && up!.ForTraining() is { } passing && down.ForTraining() is { } closing ? (opening, passing, closing) : null;
 
     private Tensor Inner(Tensor input)
     {

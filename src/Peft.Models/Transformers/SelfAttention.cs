@@ -125,23 +125,23 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         return output.Bias is { } bias ? AddBias(result, bias, context) : result;
     }
 
-    /// <summary>The attention, as nodes of the autograd graph that keep few tensors; null if the kernels do not support it.</summary>
-    /// <param name="input">Its input <c>[batch, sequence, hidden]</c>.</param>
-    /// <param name="residual">A tensor to add; null for none.</param>
+    /// <summary>Adds steps for the attention and returns the index of the output; null, without having added any, if the kernels do not support it.</summary>
+    /// <param name="steps">Takes the steps.</param>
+    /// <param name="norm">The normalization of the input.</param>
+    /// <param name="input">Index of the input <c>[batch, sequence, hidden]</c>.</param>
+    /// <param name="residual">Index of a value to add; null for none.</param>
     /// <param name="context">The forward pass.</param>
-    public Tensor? ForTraining(NodeInput input, Tensor? residual, ForwardContext context)
+    public int? ForTraining(NodeSteps steps, NodeInput norm, int input, int? residual, ForwardContext context)
     {
         if (context.Cache is not null || size % 8 != 0 || !Fuses(context) || output.ForTraining() is not { } last) return null;
-        var products = new List<NodeProduct>();
-        foreach (var module in Inputs)
-        {
-            if (module.ForTraining() is not { } product) return null;
-            products.Add(product);
-        }
-        var outputs = LinearNode.Run(input, [.. products]);
-        var (q, k, v) = joined is null ? Heads(outputs[0], outputs[1], outputs[2], context) : Heads(outputs[0], context);
-        if (queryNorm is not null) (q, k) = (queryNorm.call(q), keyNorm!.call(k));
-        return LinearNode.Run(new PlainInput(Fused(q, k, v, context)!), last, residual);
+        NodeProduct[] products = [.. Inputs.Select(module => module.ForTraining()).OfType<NodeProduct>()];
+        NodeInput[] norms = queryNorm is null ? [] : [.. new[] { queryNorm, keyNorm! }.Select(module => module.NormForTraining()).OfType<NodeInput>()];
+        if (products.Length < Inputs.Count || norms.Length < (queryNorm is null ? 0 : 2)) return null;
+        var q = steps.Add(new LinearStep(norm, [input], null, products));
+        if (joined is not null) q = steps.Add(new SplitStep(q, heads, keyValueHeads, size, perHead));
+        int[] reads = [q, q + 1, q + 2];
+        for (var i = 0; i < norms.Length; i++) reads[i] = steps.Add(new NormStep(norms[i], reads[i]));
+        return steps.Add(new LinearStep(new PlainInput(), [steps.Add(Step(reads, context))], residual, last));
     }
 
     /// <summary>The queries' attention to the virtual tokens of this layer, <c>[batch, sequence, heads · size]</c>; null if there are none.</summary>
@@ -192,17 +192,24 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         var rotary = AnglesOf(context);
         if (context.Cache is null)
         {
-            var shape = context.Causal ? kernel : bidirectional;
             if (!FusedAttention.Supports(q, k, v, size)) return null;
-            var real = context.KeyMask is null ? null : context.RealLengths;
-            if (context.KeyMask is not null) shape = shape with { Window = null };
-            if (training && dropout > 0) shape = shape with { Dropout = AttentionDropout.Draw(dropout) };
-            return FusedAttention.Run(q, k, v, shape, context.PackedLengths, context.PackedParents, real, rotary?.Cosine, rotary?.SignedSine);
+            using var scope = NewDisposeScope();
+            return FusedAttention.Run(q, k, v, Step([0, 1, 2], context)).MoveToOuterDisposeScope();
         }
         if (!context.Causal || context.Length != 1 || (training && dropout > 0) || !DecodeAttention.Supports(q, k, v, size)) return null;
         if (context.KeyMask is not null && (context.CountedPositions is not null || context.FirstPositions is null)) return null;
         var (keys, values) = context.CacheRoom(kernel);
         return DecodeAttention.Run(q, k, v, keys, values, context.Past, kernel, rotary?.Cosine, rotary?.SignedSine, context.FirstPositions, context.PromptLengths);
+    }
+
+    private FusedAttention Step(int[] reads, ForwardContext context)
+    {
+        var shape = context.Causal ? kernel : bidirectional;
+        var real = context.KeyMask is null ? null : context.RealLengths;
+        if (context.KeyMask is not null) shape = shape with { Window = null };
+        if (training && dropout > 0) shape = shape with { Dropout = AttentionDropout.Draw(dropout) };
+        var rotary = AnglesOf(context);
+        return new(reads, context.Batch, context.Length, shape, context.PackedLengths, context.PackedParents, real, rotary?.Cosine, rotary?.SignedSine);
     }
 
     private bool Fuses(ForwardContext context)

@@ -1,4 +1,5 @@
 using System.Collections;
+using Peft.Kernels;
 using Peft.Modules;
 using Peft.Quantization;
 using static TorchSharp.torch;
@@ -56,13 +57,14 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     {
         if (postNorm) return NormLast(input, context);
         if (Step(input, context) is { } stepped) return stepped;
+        if (ByNode(input, context) is { } output) return output;
         using var middle = AddCross(AddAttention(input, context), context);
         return AddFeedForward(parallel ? input : middle, middle);
     }
 
     private Tensor AddAttention(Tensor input, ForwardContext context)
     {
-        if (AddAttentionByNodes(input, context) is { } added) return added;
+        if (AddAttentionByNode(input, context) is { } added) return added;
         using var normal = attentionNorm.call(input);
         using var attended = Finish(attention.call(normal, context), attentionOutputNorm, attentionDropout);
         return input.add(attended, One);
@@ -70,29 +72,52 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
 
     private Tensor AddFeedForward(Tensor input, Tensor residual)
     {
-        if (AddFeedForwardByNodes(input, residual) is { } added) return added;
+        if (AddFeedForwardByNode(input, residual) is { } added) return added;
         using var normal = feedForwardNorm.call(input);
         using var fed = Finish(feedForward.call(normal), feedForwardOutputNorm, dropout);
         return residual.add(fed, One);
     }
 
-    /// <summary>The input plus the attention, in training by nodes of the autograd graph that keep few tensors; null if they do not apply.</summary>
-    internal Tensor? AddAttentionByNodes(Tensor input, ForwardContext context)
+    // The whole layer, in training as one node of the autograd graph that keeps few tensors; null if that does not apply.
+    private Tensor? ByNode(Tensor input, ForwardContext context)
     {
-        if (!is_grad_enabled() || !TorchRuntime.Cpu.LayerNodes || IsHooked || attentionOutputNorm is not null) return null;
+        if (!UsesNodes(input) || crossAttention is not null || attentionOutputNorm is not null || feedForwardOutputNorm is not null || (training && (dropout > 0 || attentionDropout > 0))) return null;
+        using var scope = NewDisposeScope();
+        if (feedForward.ForTraining(input.numel() / input.size(-1)) is not { } products || feedForwardNorm.NormForTraining() is not { } second || attentionNorm.NormForTraining() is not { } first) return null;
+        var steps = new NodeSteps(input.contiguous());
+        if (attention.ForTraining(steps, first, 0, 0, context) is not { } middle) return null;
+        AddFeedForward(steps, products, second, parallel ? 0 : middle, middle);
+        return steps.Run()[0].MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The input plus the attention, in training as a node of the autograd graph that keeps few tensors; null if that does not apply.</summary>
+    internal Tensor? AddAttentionByNode(Tensor input, ForwardContext context)
+    {
+        if (!UsesNodes(input) || attentionOutputNorm is not null || attentionNorm.NormForTraining() is not { } norm) return null;
         using var scope = NewDisposeScope();
         var drops = training && attentionDropout > 0;
-        return attentionNorm.ForTraining(input) is { } normalized && attention.ForTraining(normalized, drops ? null : input, context) is { } attended ? Dropped(attended, drops ? input : null, attentionDropout) : null;
+        var steps = new NodeSteps(input.contiguous());
+        return attention.ForTraining(steps, norm, 0, drops ? null : 0, context) is null ? null : Dropped(steps.Run()[0], drops ? input : null, attentionDropout);
     }
 
     /// <summary>A residual plus the feed-forward network, likewise.</summary>
-    internal Tensor? AddFeedForwardByNodes(Tensor input, Tensor residual)
+    internal Tensor? AddFeedForwardByNode(Tensor input, Tensor residual)
     {
-        if (!is_grad_enabled() || !TorchRuntime.Cpu.LayerNodes || IsHooked || feedForwardOutputNorm is not null) return null;
+        if (!UsesNodes(input) || feedForwardOutputNorm is not null || feedForwardNorm.NormForTraining() is not { } norm || feedForward.ForTraining(input.numel() / input.size(-1)) is not { } products) return null;
         using var scope = NewDisposeScope();
         var drops = training && dropout > 0;
-        return feedForwardNorm.ForTraining(input) is { } normalized && feedForward.ForTraining(normalized, drops ? null : residual) is { } fed ? Dropped(fed, drops ? residual : null, dropout) : null;
+        var steps = new NodeSteps(input.contiguous(), residual.contiguous());
+        AddFeedForward(steps, products, norm, 0, drops ? null : 1);
+        return Dropped(steps.Run()[0], drops ? residual : null, dropout);
     }
+
+    private static void AddFeedForward(NodeSteps steps, (NodeProduct Gate, NodeProduct Up, NodeProduct Down) products, NodeInput norm, int input, int? residual)
+    {
+        var wide = steps.Add(new LinearStep(norm, [input], null, products.Gate, products.Up));
+        steps.Add(new LinearStep(new GatedInput(), [wide, wide + 1], residual, products.Down));
+    }
+
+    private bool UsesNodes(Tensor input) => is_grad_enabled() && TorchRuntime.Cpu.LayerNodes && !IsHooked && TensorMemory.Supports(input);
 
     // Dropout comes before the residual, which a node has added if there is none here.
     private static Tensor Dropped(Tensor change, Tensor? residual, double probability)

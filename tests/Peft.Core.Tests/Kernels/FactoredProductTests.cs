@@ -91,7 +91,7 @@ public class FactoredProductTests
         LowRankProduct.Of(new FrozenMatrix(w.to(float64)), null, a.to(float64), b.to(float64), 1).ShouldBeNull();
     }
 
-    private static Tensor Product(Tensor x, NodeProduct? product) => LinearNode.Run(new PlainInput(x), product.ShouldNotBeNull())[0];
+    private static Tensor Product(Tensor x, NodeProduct? product) => LinearStep.Run(new PlainInput(), [x], null, product.ShouldNotBeNull())[0];
 
     // The formula in float64. Sums of float32 are off by some units in the last place of their largest terms.
     private static void ShouldAgree(int rows, int inputs, int outputs, int rank, bool biased, Func<Tensor, Tensor?, Tensor, Tensor, double, NodeProduct?> product)

@@ -43,7 +43,7 @@ public class KernelTests
             return scores.masked_fill(hidden, float.NegativeInfinity).softmax(-1).matmul(Wide(inputs[2])).transpose(1, 2).reshape(batch, length, heads * size);
         }
         var shape = new AttentionShape(heads, keyValueHeads, size, rotated, (float)(1 / Math.Sqrt(size)), window, causal);
-        ShouldAgree(inputs, Expected, () => FusedAttention.Run(inputs[0], inputs[1], inputs[2], shape, null, null, real.Length > 0 ? real : null, rotated == 0 ? null : cosine, rotated == 0 ? null : sine));
+        ShouldAgree(inputs, Expected, () => FusedAttentionOf(inputs[0], inputs[1], inputs[2], shape, null, null, real.Length > 0 ? real : null, rotated == 0 ? null : cosine, rotated == 0 ? null : sine));
     }
 
     [Theory, InlineData(true, 2, 37), InlineData(false, 4, 20)]
@@ -56,7 +56,7 @@ public class KernelTests
         var dropout = AttentionDropout.Draw(0.25)!.Value;
         var shape = new AttentionShape(heads, keyValueHeads, size, 0, 0.2f, null, causal, dropout);
         var unit = eye(length, size).reshape(1, length, 1, size).expand(batch, length, keyValueHeads, size);
-        Tensor Weights(AttentionShape each) => FusedAttention.Run(inputs[0].detach(), inputs[1].detach(), unit, each, null, null, null, null, null).view(batch, length, heads, size).narrow(-1, 0, length).transpose(1, 2);   // [batch, heads, queries, keys]
+        Tensor Weights(AttentionShape each) => FusedAttentionOf(inputs[0].detach(), inputs[1].detach(), unit, each, null, null, null, null, null).view(batch, length, heads, size).narrow(-1, 0, length).transpose(1, 2);   // [batch, heads, queries, keys]
         var (dropped, whole) = (Weights(shape), Weights(shape with { Dropout = null }));
         var kept = dropped.ne(0);
         var factor = kept.to_type(ScalarType.Float32) / 0.75;
@@ -72,7 +72,7 @@ public class KernelTests
             var scores = inputs[0].transpose(1, 2).matmul(Wide(inputs[1]).transpose(2, 3)) * 0.2;
             return scores.masked_fill(hidden, float.NegativeInfinity).softmax(-1).mul(factor).matmul(Wide(inputs[2])).transpose(1, 2).reshape(batch, length, heads * size);
         }
-        ShouldAgree(inputs, Expected, () => FusedAttention.Run(inputs[0], inputs[1], inputs[2], shape, null, null, null, null, null));
+        ShouldAgree(inputs, Expected, () => FusedAttentionOf(inputs[0], inputs[1], inputs[2], shape, null, null, null, null, null));
     }
 
     [Fact]
@@ -82,8 +82,8 @@ public class KernelTests
         manual_seed(2);
         var (q, k, v) = (randn(1, 12, 2, 8), randn(1, 12, 2, 8), randn(1, 12, 2, 8));
         var shape = new AttentionShape(2, 2, 8, 0, 0.3f, null);
-        Tensor Part(int start, int length) => FusedAttention.Run(q.narrow(1, start, length), k.narrow(1, start, length), v.narrow(1, start, length), shape, null, null, null, null, null);
-        var packed = FusedAttention.Run(q, k, v, shape, [5, 7], null, null, null, null);
+        Tensor Part(int start, int length) => FusedAttentionOf(q.narrow(1, start, length), k.narrow(1, start, length), v.narrow(1, start, length), shape, null, null, null, null, null);
+        var packed = FusedAttentionOf(q, k, v, shape, [5, 7], null, null, null, null);
         packed.Difference(cat([Part(0, 5), Part(5, 7)], 1)).ShouldBe(0);
     }
 
@@ -105,10 +105,10 @@ public class KernelTests
             Tensor Of(Tensor all, int dimension) => parents[i] < 0 ? all.narrow(dimension, starts[i], lengths[i]) : cat([all.narrow(dimension, 0, 20), all.narrow(dimension, starts[i], lengths[i])], dimension);
             var length = lengths[i] + (parents[i] < 0 ? 0 : 20);
             Tensor? Angles(Tensor? table) => table is null ? null : ownAngles ? Of(table, 1) : table.narrow(0, 0, length);
-            var output = FusedAttention.Run(Of(inputs[0], 1), Of(inputs[1], 1), Of(inputs[2], 1), shape, null, null, null, Angles(cosine), Angles(sine));
+            var output = FusedAttentionOf(Of(inputs[0], 1), Of(inputs[1], 1), Of(inputs[2], 1), shape, null, null, null, Angles(cosine), Angles(sine));
             return output.narrow(1, length - lengths[i], lengths[i]);
         }
-        ShouldAgree(inputs, () => cat([.. Enumerable.Range(0, 5).Select(Alone)], 1), () => FusedAttention.Run(inputs[0], inputs[1], inputs[2], shape, lengths, parents, null, cosine, sine));
+        ShouldAgree(inputs, () => cat([.. Enumerable.Range(0, 5).Select(Alone)], 1), () => FusedAttentionOf(inputs[0], inputs[1], inputs[2], shape, lengths, parents, null, cosine, sine));
     }
 
     [Fact]
@@ -138,6 +138,9 @@ public class KernelTests
     }
 
     // Relative to the largest number: sums of float32 in another order.
+    private static Tensor FusedAttentionOf(Tensor q, Tensor k, Tensor v, AttentionShape shape, IReadOnlyList<int>? lengths, IReadOnlyList<int>? parents, IReadOnlyList<int>? real, Tensor? cosine, Tensor? sine)
+        => FusedAttention.Run(q, k, v, new FusedAttention([0, 1, 2], (int)q.shape[0], (int)q.shape[1], shape, lengths, parents, real, cosine, sine));
+
     private static void ShouldAgree(Tensor[] inputs, Func<Tensor> expected, Func<Tensor> actual)
     {
         var (e, a) = (expected(), actual());

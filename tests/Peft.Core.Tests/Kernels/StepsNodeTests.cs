@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Core.Tests.Kernels;
 
-public class LinearNodeTests
+public class StepsNodeTests
 {
     [Theory]
     [InlineData("rms", 16, 24)]   // small matrices: the factored product
@@ -27,10 +27,11 @@ public class LinearNodeTests
         var slopes = new[] { randn(2, 7, outputs), randn(2, 7, outputs), randn(2, 7, outputs), randn(2, 7, outputs) };
 
         var shift = kind == "layer" ? randn(inputs) : null;
-        NodeInput Input() => kind switch { "gated" => new GatedInput(x, u), "rms" => new NormalizedInput(x, weight, 1e-3, 1), _ => new CenteredInput(x, weight, shift, 1e-3) };
+        NodeInput Input() => kind switch { "gated" => new GatedInput(), "rms" => new NormalizedInput(weight, 1e-3, 1), _ => new CenteredInput(weight, shift, 1e-3) };
+        Tensor[] sources = kind == "gated" ? [x, u] : [x];
         NodeProduct Product(Tensor w, Tensor? b, Tensor a, Tensor d) => ((NodeProduct?)FactoredProduct.Of(w, b, a, d, 0.5) ?? LowRankProduct.Of(new FrozenMatrix(w), b, a, d, 0.5)).ShouldNotBeNull();
-        var ys = LinearNode.Run(Input(), Product(w1, bias, a1, b1), PlainProduct.Of(new FrozenMatrix(w3), bias)!, Product(w2, null, a2, b2));
-        var last = LinearNode.Run(Input(), PlainProduct.Of(new FrozenMatrix(w3), null)!, residual);
+        var ys = LinearStep.Run(Input(), sources, null, Product(w1, bias, a1, b1), PlainProduct.Of(new FrozenMatrix(w3), bias)!, Product(w2, null, a2, b2));
+        var last = LinearStep.Run(Input(), sources, residual, PlainProduct.Of(new FrozenMatrix(w3), null)!)[0];
         autograd.backward([.. ys, last], slopes);
 
         Tensor[] leaves = [x, u, a1, b1, a2, b2, residual];
@@ -58,10 +59,69 @@ public class LinearNodeTests
     {
         using var scope = NewDisposeScope();
         var (x, w, a, b) = (randn(4, 16).requires_grad_(), randn(24, 16), new Parameter(randn(2, 16)), new Parameter(randn(24, 2)));
-        var ys = LinearNode.Run(new PlainInput(x), FactoredProduct.Of(w, null, a, b, 1)!, PlainProduct.Of(new FrozenMatrix(w), null)!);
+        var ys = LinearStep.Run(new PlainInput(), [x], null, FactoredProduct.Of(w, null, a, b, 1)!, PlainProduct.Of(new FrozenMatrix(w), null)!);
         ys[1].sum().backward();
         x.grad!.Difference(w.sum(dim: 0).expand(4, 16)).ShouldBeLessThan(1e-4);
         a.grad!.abs().max().item<float>().ShouldBe(0);
+    }
+
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(false, true)]
+    [InlineData(true, false)]   // only the first product learns, so that no other gradient is computed
+    public void Steps_that_read_a_value_several_times_have_the_gradients_of_the_formula(bool inputLearns, bool laterLearns)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(4);
+        var x = randn(2, 5, 16).requires_grad_(inputLearns);
+        var (weight, w1, w2) = (randn(16).abs(), randn(16, 16), randn(16, 16));
+        var (a1, b1, a2, b2) = (new Parameter(randn(2, 16)), new Parameter(randn(16, 2)), new Parameter(randn(2, 16), laterLearns), new Parameter(randn(16, 2), laterLearns));
+        var slope = randn(2, 5, 16);
+
+        var steps = new NodeSteps(x);
+        var wide = steps.Add(new LinearStep(new NormalizedInput(weight, 1e-3, 0), [0], null, FactoredProduct.Of(w1, null, a1, b1, 1)!, PlainProduct.Of(new FrozenMatrix(w2), null)!));
+        var middle = steps.Add(new LinearStep(new GatedInput(), [wide, wide + 1], 0, FactoredProduct.Of(w2, null, a2, b2, 1)!));
+        var norm = steps.Add(new NormStep(new NormalizedInput(weight, 1e-3, 0), middle));
+        steps.Add(new LinearStep(new GatedInput(), [norm, middle], middle, PlainProduct.Of(new FrozenMatrix(w1), null)!));
+        var y = steps.Run()[0];
+        using (SavedTensors.InOnePass()) y.backward([slope]);
+
+        Tensor[] leaves = [x, a1, b1, a2, b2];
+        var exact = leaves.Select(leaf => leaf.detach().to(float64).requires_grad_(leaf.requires_grad)).ToArray();
+        Tensor Norm(Tensor from) => from * (from.square().mean([-1], keepdim: true) + 1e-3).rsqrt() * weight.to(float64);
+        Tensor Times(Tensor from, Tensor w) => nn.functional.linear(from, w);
+        var (u1, u2) = (w1.to(float64), w2.to(float64));
+        var normal = Norm(exact[0]);
+        var m = exact[0] + Times(nn.functional.silu(Times(normal, u1 + exact[2].mm(exact[1]))) * Times(normal, u2), u2 + exact[4].mm(exact[3]));
+        var z = m + Times(nn.functional.silu(Norm(m)) * m, u1);
+        z.backward([slope.to(float64)]);
+
+        y.RelativeDifference(z).ShouldBeLessThan(3e-6);
+        foreach (var (ours, theirs) in leaves.Zip(exact).Where(pair => pair.First.requires_grad)) ours.grad!.RelativeDifference(theirs.grad!).ShouldBeLessThan(1e-5);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_joined_projection_is_divided_and_its_gradient_joined(bool perHead)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(5);
+        var (heads, keyValueHeads, size) = (3, perHead ? 3 : 1, 8);
+        var x = randn(2, 4, (heads + 2 * keyValueHeads) * size).requires_grad_();
+        var steps = new NodeSteps(x);
+        steps.Add(new SplitStep(0, heads, keyValueHeads, size, perHead));
+        var parts = steps.Run();
+        var expected = perHead
+            ? Enumerable.Range(0, 3).Select(i => x.view(2, 4, heads, 3, size).select(3, i).reshape(2, 4, -1)).ToArray()
+            : x.split([heads * size, size, size], -1);
+        foreach (var (ours, theirs) in parts.Zip(expected)) ours.Difference(theirs).ShouldBe(0);
+        var slopes = parts.Select(part => randn(part.shape)).ToArray();
+        autograd.backward([.. parts], slopes);
+        var ofParts = x.grad!.clone();
+        x.grad = null;
+        autograd.backward([.. expected], slopes);
+        ofParts.Difference(x.grad!).ShouldBe(0);
     }
 
     [Fact]

@@ -1,0 +1,73 @@
+using static TorchSharp.torch;
+
+namespace Peft.Kernels;
+
+/// <summary>
+/// Products of one input with several frozen matrices and their trainable low-rank factors. What the input is computed from is kept, not the input. On the CPU in float32.
+/// </summary>
+/// <param name="input">Their input <c>[…, in]</c>.</param>
+/// <param name="sources">Indices of the values from which the input is computed.</param>
+/// <param name="residual">Index of a value <c>[…, out]</c> that is added to the first output <c>[…, out]</c>; null for none.</param>
+/// <param name="products">The products.</param>
+internal sealed class LinearStep(NodeInput input, int[] sources, int? residual, params NodeProduct[] products) : NodeStep(residual is { } added ? [.. sources, added] : sources)
+{
+    private readonly int[] kept = new int[products.Length];   // number of tensors that each product keeps
+
+    public override int Outputs => products.Length;
+
+    public override Tensor[] Trained { get; } = [.. products.SelectMany(product => product.Trained)];
+
+    public override bool Keeps(int read) => read < sources.Length && (input.NeedsSources || Trained.Length > 0);
+
+    /// <summary>Computes products, as a node of their own.</summary>
+    public static List<Tensor> Run(NodeInput input, Tensor[] sources, Tensor? residual, params NodeProduct[] products)
+    {
+        var steps = new NodeSteps(residual is null ? sources : [.. sources, residual]);
+        steps.Add(new LinearStep(input, [.. Enumerable.Range(0, sources.Length)], residual is null ? null : sources.Length, products));
+        return steps.Run();
+    }
+
+    public override Tensor[] Forward(Tensor[] values, List<Tensor> saved)
+    {
+        Tensor[] from = [.. values[..sources.Length], .. input.Constants];
+        saved.AddRange(input.Constants);
+        var x = input.Compute(from);
+        var outputs = new Tensor[products.Length];
+        for (var i = 0; i < products.Length; i++)
+        {
+            (outputs[i], var own) = products[i].Multiply(x);
+            saved.AddRange(own);
+            kept[i] = own.Length;
+        }
+        if (!ReferenceEquals(x, from[0])) x.Dispose();
+        if (residual is not null) outputs[0].add_(values[^1], One);
+        return outputs;
+    }
+
+    public override Tensor?[] Backward(Tensor[] values, ReadOnlySpan<Tensor> saved, Tensor[] gradients, bool[] wanted)
+    {
+        var constants = saved.Slice(Trained.Length, input.Constants.Length);
+        var trained = saved[..Trained.Length];
+        var own = saved[(Trained.Length + constants.Length)..];
+        Tensor[] from = [.. values[..sources.Length], .. constants];
+        var x = Trained.Length > 0 ? input.Compute(from) : null;
+        var result = new List<Tensor?>(new Tensor?[Reads.Length]);
+        var inputRequiresGrad = Array.IndexOf(wanted, true, 0, sources.Length) >= 0;
+        Tensor? ofInput = null;
+        for (var i = 0; i < products.Length; i++)
+        {
+            var count = products[i].Trained.Length;
+            result.AddRange(products[i].Differentiate(x, [.. trained[..count], .. own[..kept[i]]], gradients[i], inputRequiresGrad, ref ofInput));
+            trained = trained[count..];
+            own = own[kept[i]..];
+        }
+        if (x is not null && !ReferenceEquals(x, from[0])) x.Dispose();
+        if (ofInput is not null)
+        {
+            var ofSources = input.Differentiate(from, ofInput);
+            for (var i = 0; i < ofSources.Length; i++) result[i] = wanted[i] ? ofSources[i] : null;
+        }
+        if (residual is not null && wanted[^1]) result[sources.Length] = gradients[0];
+        return [.. result];
+    }
+}

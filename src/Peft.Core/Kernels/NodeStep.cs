@@ -1,0 +1,33 @@
+using static TorchSharp.torch;
+
+namespace Peft.Kernels;
+
+/// <summary>A step of a <see cref="StepsNode"/>: computes outputs from earlier values, with hand-written forward and backward passes. It runs once.</summary>
+/// <param name="reads">Indices of the values that it reads.</param>
+internal abstract class NodeStep(params int[] reads)
+{
+    /// <summary>Indices of the values that it reads.</summary>
+    public int[] Reads { get; } = reads;
+
+    /// <summary>Number of outputs.</summary>
+    public virtual int Outputs => 1;
+
+    /// <summary>The trainable tensors, contiguous.</summary>
+    public virtual Tensor[] Trained => [];
+
+    /// <summary>True if the backward pass needs a value that it reads.</summary>
+    /// <param name="read">Position of the value in <see cref="Reads"/>.</param>
+    public virtual bool Keeps(int read) => true;
+
+    /// <summary>Computes the outputs, contiguous.</summary>
+    /// <param name="values">The values that it reads, contiguous.</param>
+    /// <param name="kept">Takes what the backward pass needs besides values and trainable tensors.</param>
+    public abstract Tensor[] Forward(Tensor[] values, List<Tensor> kept);
+
+    /// <summary>Computes gradients: one or null for each value that it reads, then for each trainable tensor. The gradient of a value may be one of the given gradients itself.</summary>
+    /// <param name="values">The values that it reads; null if not kept.</param>
+    /// <param name="saved">The trainable tensors, then the kept ones.</param>
+    /// <param name="gradients">The gradients of the outputs, contiguous; not to be overwritten.</param>
+    /// <param name="wanted">For each value that it reads, true if its gradient is needed.</param>
+    public abstract Tensor?[] Backward(Tensor[] values, ReadOnlySpan<Tensor> saved, Tensor[] gradients, bool[] wanted);
+}

@@ -1,0 +1,36 @@
+using static TorchSharp.torch;
+
+namespace Peft.Kernels;
+
+/// <summary>Steps that are to become one node of the autograd graph. Each reads the inputs or outputs of earlier steps by their indices.</summary>
+/// <param name="inputs">The values 0, 1, …</param>
+internal sealed class NodeSteps(params Tensor[] inputs)
+{
+    private readonly List<NodeStep> steps = [];
+    private readonly List<bool> learns = [.. inputs.Select(input => input.requires_grad)];   // for each value, true if it requires a gradient
+
+    /// <summary>The inputs.</summary>
+    public IReadOnlyList<Tensor> Inputs => inputs;
+
+    /// <summary>The steps in order.</summary>
+    public IReadOnlyList<NodeStep> All => steps;
+
+    /// <summary>Number of values.</summary>
+    public int Count => learns.Count;
+
+    /// <summary>Adds a step, and returns the index of its first output; the others follow.</summary>
+    public int Add(NodeStep step)
+    {
+        var first = learns.Count;
+        var any = Array.Exists(step.Reads, read => learns[read]) || Array.Exists(step.Trained, tensor => tensor.requires_grad);
+        steps.Add(step);
+        for (var i = 0; i < step.Outputs; i++) learns.Add(any);
+        return first;
+    }
+
+    /// <summary>True if a value requires a gradient.</summary>
+    public bool Learns(int value) => learns[value];
+
+    /// <summary>Runs the steps, and returns the outputs of the last one.</summary>
+    public List<Tensor> Run() => StepsNode.Run(this);
+}

@@ -1,0 +1,103 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Kernels;
+
+/// <summary>
+/// Steps as one node of the autograd graph. TorchSharp's nodes cost tens of microseconds each, which is much in a small model. Each saved tensor is freed after its last use in the backward pass.
+/// </summary>
+internal sealed class StepsNode : GraphNode<StepsNode>
+{
+    private sealed class Job(NodeSteps steps)
+    {
+        public IReadOnlyList<NodeStep> Steps { get; } = steps.All;
+
+        public int Inputs { get; } = steps.Inputs.Count;
+
+        /// <summary>For each value, true if it requires a gradient.</summary>
+        public bool[] Learns { get; } = [.. Enumerable.Range(0, steps.Count).Select(steps.Learns)];
+
+        /// <summary>For each value, its position among the saved tensors; −1 if it is not saved.</summary>
+        public int[] Saved { get; } = [.. Enumerable.Repeat(-1, steps.Count)];
+
+        /// <summary>For each step, its trainable and kept tensors among the saved ones.</summary>
+        public Range[] Own { get; } = new Range[steps.All.Count];
+
+        /// <summary>For each value, the first and the last step that reads it.</summary>
+        public (int First, int Last)[] Uses { get; } = UsesOf(steps);
+
+        private static (int, int)[] UsesOf(NodeSteps steps)
+        {
+            var uses = new (int First, int Last)[steps.Count];
+            Array.Fill(uses, (int.MaxValue, -1));
+            for (var i = 0; i < steps.All.Count; i++)
+                foreach (var read in steps.All[i].Reads) uses[read] = (Math.Min(uses[read].First, i), i);
+            return uses;
+        }
+    }
+
+    /// <summary>Runs the steps, and returns the outputs of the last one.</summary>
+    public static List<Tensor> Run(NodeSteps steps) => Record([.. steps.Inputs, .. steps.All.SelectMany(step => step.Trained), new Job(steps)]);
+
+    protected override Tensor[] Forward(autograd.AutogradContext context, object[] arguments)
+    {
+        var job = (Job)arguments[^1];
+        var values = new Tensor[job.Learns.Length];
+        Array.Copy(arguments, values, job.Inputs);
+        var (first, saved, outputs) = (job.Inputs, new List<Tensor>(), Array.Empty<Tensor>());
+        for (var i = 0; i < job.Steps.Count; i++)
+        {
+            var step = job.Steps[i];
+            var start = saved.Count;
+            saved.AddRange(step.Trained);
+            outputs = step.Forward(Array.ConvertAll(step.Reads, read => values[read]), saved);
+            outputs.CopyTo(values, first);
+            first += outputs.Length;
+            job.Own[i] = start..saved.Count;
+            for (var r = 0; r < step.Reads.Length; r++)
+            {
+                var read = step.Reads[r];
+                if (job.Saved[read] < 0 && step.Keeps(r))
+                {
+                    job.Saved[read] = saved.Count;
+                    saved.Add(values[read]);
+                }
+                else if (job.Saved[read] < 0 && read >= job.Inputs && job.Uses[read].Last == i) values[read].Dispose();
+            }
+        }
+        context.save_data(nameof(Job), job);
+        context.save_for_backward(saved);
+        return outputs;
+    }
+
+    protected override Tensor?[] Backward(autograd.AutogradContext context, Tensor[] gradients)
+    {
+        var job = (Job)context.get_data(nameof(Job));
+        var saved = context.get_saved_variables().ToArray();
+        var (sums, ofTrained, first) = (new GradientSums(job.Learns.Length), new List<Tensor?>[job.Steps.Count], job.Learns.Length - gradients.Length);
+        for (var i = 0; i < gradients.Length; i++) sums.Add(first + i, gradients[i], isOwn: false);
+        for (var i = job.Steps.Count - 1; i >= 0; i--)
+        {
+            var step = job.Steps[i];
+            ofTrained[i] = [.. new Tensor?[step.Trained.Length]];
+            if (sums.Take(first, step.Outputs) is { } given)
+            {
+                var values = Array.ConvertAll(step.Reads, read => job.Saved[read] < 0 ? null! : saved[job.Saved[read]]);
+                var results = step.Backward(values, saved.AsSpan(job.Own[i]), given, Array.ConvertAll(step.Reads, read => job.Learns[read]));
+                for (var r = 0; r < step.Reads.Length; r++)
+                {
+                    if (results[r] is not { } result) continue;
+                    var isGiven = Array.IndexOf(given, result) >= 0;
+                    sums.Add(step.Reads[r], isGiven ? result.alias() : result, !isGiven);
+                }
+                ofTrained[i] = [.. results[step.Reads.Length..]];
+                foreach (var each in given) each.Dispose();
+            }
+            SavedTensors.Free(context, saved, job.Own[i]);
+            foreach (var read in step.Reads)
+                if (job.Saved[read] is >= 0 and var at && job.Uses[read].First == i) SavedTensors.Free(context, saved, at..(at + 1));
+            if (i > 0) first -= job.Steps[i - 1].Outputs;
+        }
+        return [.. Enumerable.Range(0, job.Inputs).Select(i => sums[i]), .. ofTrained.SelectMany(own => own), null];
+    }
+}
