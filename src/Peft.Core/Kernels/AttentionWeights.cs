@@ -40,16 +40,31 @@ internal static unsafe class AttentionWeights
     /// <param name="scores">The scores.</param>
     /// <param name="keys">Number of keys.</param>
     /// <param name="maxima">Receives the maxima.</param>
-    /// <param name="sums">Receives the sums of the results.</param>
-    public static void Exponentiate(float* scores, int keys, float* maxima, float* sums)
+    /// <param name="inverses">Receives 1 / the sums of the results.</param>
+    public static void Exponentiate(float* scores, int keys, float* maxima, float* inverses)
     {
         if (Vector512.IsHardwareAccelerated)
         {
-            Exponentiate16(scores, keys, maxima, sums);
+            Exponentiate16(scores, keys, maxima, inverses);
             return;
         }
-        Exponentiate8(scores, keys, maxima, sums);
-        Exponentiate8(scores + 8, keys, maxima + 8, sums + 8);
+        Exponentiate8(scores, keys, maxima, inverses);
+        Exponentiate8(scores + 8, keys, maxima + 8, inverses + 8);
+    }
+
+    /// <summary>Multiplies rows of 16 queries by a factor of each query.</summary>
+    /// <param name="values">[rows, 16 queries]</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="factors">[16 queries]</param>
+    [MethodImpl(JitOptions.Loop)]
+    public static void Multiply(float* values, int rows, float* factors)
+    {
+        var (left, right) = (Vector256.Load(factors), Vector256.Load(factors + 8));
+        for (var i = 0; i < rows * Queries; i += Queries)
+        {
+            (Vector256.Load(values + i) * left).Store(values + i);
+            (Vector256.Load(values + i + 8) * right).Store(values + i + 8);
+        }
     }
 
     /// <summary>From scores s and dL/dp: p = 2^(s − maximum)·inverse, then dL/ds = p·(dL/dp − Σ p·dL/dp).</summary>
@@ -70,7 +85,7 @@ internal static unsafe class AttentionWeights
     }
 
     [MethodImpl(JitOptions.Loop)]
-    private static void Exponentiate16(float* scores, int keys, float* maxima, float* sums)
+    private static void Exponentiate16(float* scores, int keys, float* maxima, float* inverses)
     {
         var end = scores + keys * Queries;
         var maximum = Vector512.Load(scores);
@@ -83,11 +98,11 @@ internal static unsafe class AttentionWeights
             sum += e;
         }
         maximum.Store(maxima);
-        sum.Store(sums);
+        (Vector512<float>.One / sum).Store(inverses);
     }
 
     [MethodImpl(JitOptions.Loop)]
-    private static void Exponentiate8(float* scores, int keys, float* maxima, float* sums)
+    private static void Exponentiate8(float* scores, int keys, float* maxima, float* inverses)
     {
         var end = scores + keys * Queries;
         var maximum = Vector256.Load(scores);
@@ -100,32 +115,34 @@ internal static unsafe class AttentionWeights
             sum += e;
         }
         maximum.Store(maxima);
-        sum.Store(sums);
+        (Vector256<float>.One / sum).Store(inverses);
     }
 
     [MethodImpl(JitOptions.Loop)]
     private static void Slope16(float* scores, float* slopes, int keys, float* maxima, float* inverses)
     {
+        nint count = keys * Queries;
         var (maximum, inverse, sum) = (Vector512.Load(maxima), Vector512.Load(inverses), Vector512<float>.Zero);
-        for (var i = 0; i < keys * Queries; i += Queries)
+        for (nint i = 0; i < count; i += Queries)
         {
             var p = Exponential.OfTwo(Vector512.Load(scores + i) - maximum) * inverse;
             p.Store(scores + i);
             sum = Vector512.FusedMultiplyAdd(p, Vector512.Load(slopes + i), sum);
         }
-        for (var i = 0; i < keys * Queries; i += Queries) (Vector512.Load(scores + i) * (Vector512.Load(slopes + i) - sum)).Store(slopes + i);
+        for (nint i = 0; i < count; i += Queries) (Vector512.Load(scores + i) * (Vector512.Load(slopes + i) - sum)).Store(slopes + i);
     }
 
     [MethodImpl(JitOptions.Loop)]
     private static void Slope8(float* scores, float* slopes, int keys, float* maxima, float* inverses)
     {
+        nint count = keys * Queries;
         var (maximum, inverse, sum) = (Vector256.Load(maxima), Vector256.Load(inverses), Vector256<float>.Zero);
-        for (var i = 0; i < keys * Queries; i += Queries)
+        for (nint i = 0; i < count; i += Queries)
         {
             var p = Exponential.OfTwo(Vector256.Load(scores + i) - maximum) * inverse;
             p.Store(scores + i);
             sum = Vector256.FusedMultiplyAdd(p, Vector256.Load(slopes + i), sum);
         }
-        for (var i = 0; i < keys * Queries; i += Queries) (Vector256.Load(scores + i) * (Vector256.Load(slopes + i) - sum)).Store(slopes + i);
+        for (nint i = 0; i < count; i += Queries) (Vector256.Load(scores + i) * (Vector256.Load(slopes + i) - sum)).Store(slopes + i);
     }
 }
