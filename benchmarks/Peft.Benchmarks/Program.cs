@@ -4,10 +4,10 @@ using Peft;
 using Peft.Benchmarks;
 
 TorchRuntime.Require();
-var root = new RootCommand("Measures the speed and memory of training, alignment, generation, loading and the optimizer.")
+var root = new RootCommand("Measures the speed and memory of training, alignment, generation, loading, the optimizer and attention.")
 {
     TrainBenchmark.Command(), EncodeBenchmark.Command(), SftBenchmark.Command(), DpoBenchmark.Command(), OnlineBenchmark.Command("grpo"), OnlineBenchmark.Command("ppo"), GenerateBenchmark.Command(), ServeBenchmark.Command(), LoadBenchmark.Command(),
-    OptimizerBenchmark.Command(), CompareCommand.Command(), TechniquesCommand.Command(), PlotsCommand.Command(),
+    OptimizerBenchmark.Command(), AttentionBenchmark.Command(), CompareCommand.Command(), TechniquesCommand.Command(), PlotsCommand.Command(),
 };
 Common.AddTo(root);
 try

@@ -3,31 +3,52 @@ using System.Runtime.Intrinsics;
 
 namespace Peft.Kernels;
 
-/// <summary>e^x of a vector of eight values.</summary>
+/// <summary>e^x and 2^x of vectors.</summary>
+/// <remarks>
+/// x·log₂e = n + f with |f| ≤ ½, 2^f by the polynomial of degree 6 with the smallest maximum relative error (2·10⁻⁹, found by the
+/// Remez exchange algorithm), and n added to the exponent bits: a float of magnitude 1.5·2²³ has its integer part in its lowest bits.
+/// </remarks>
 internal static class Exponential
 {
     private const float Lowest = -87.33654f;   // below, e^x is not a normal float32
+    private const float LowestPower = -126;    // below, 2^x is not
+    private const float Rounder = 12582912;
 
     /// <summary>Computes e^x for x ≤ 88, to 2 units in the last place; below −87.3 (and for −∞) the smallest normal value, 1.2·10⁻³⁸.</summary>
-    /// <remarks>
-    /// x·log₂e = n + f with |f| ≤ ½, 2^f by the polynomial of degree 6 with the smallest maximum relative error (2·10⁻⁹, found by the
-    /// Remez exchange algorithm), and n added to the exponent bits: a float of magnitude 1.5·2²³ has its integer part in its lowest bits.
-    /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Of(Vector256<float> x)
     {
         x = Vector256.MaxNative(x, Vector256.Create(Lowest));
-        var rounder = Vector256.Create(12582912f);
+        var rounder = Vector256.Create(Rounder);
         var shifted = Vector256.FusedMultiplyAdd(x, Vector256.Create(1.44269502f), rounder);
         // log₂e in two parts, so that x·log₂e loses no precision.
         var f = Vector256.FusedMultiplyAdd(x, Vector256.Create(1.44269502f), rounder - shifted);
         f = Vector256.FusedMultiplyAdd(x, Vector256.Create(1.92596299e-8f), f);
-        var p = Vector256.FusedMultiplyAdd(Vector256.Create(1.5345812e-4f), f, Vector256.Create(1.339993122e-3f));
-        p = Vector256.FusedMultiplyAdd(p, f, Vector256.Create(9.618488957e-3f));
-        p = Vector256.FusedMultiplyAdd(p, f, Vector256.Create(5.550328777e-2f));
-        p = Vector256.FusedMultiplyAdd(p, f, Vector256.Create(2.402264689e-1f));
-        p = Vector256.FusedMultiplyAdd(p, f, Vector256.Create(6.931472057e-1f));
-        p = Vector256.FusedMultiplyAdd(p, f, Vector256<float>.One);
+        return Power(shifted, f);
+    }
+
+    /// <summary>Computes 2^x for x &lt; 127, to 2 units in the last place; below −126 (and for −∞) the smallest normal value, 1.2·10⁻³⁸.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> OfTwo(Vector256<float> x)
+    {
+        x = Vector256.MaxNative(x, Vector256.Create(LowestPower));
+        var shifted = x + Vector256.Create(Rounder);
+        return Power(shifted, x - (shifted - Vector256.Create(Rounder)));
+    }
+
+    /// <inheritdoc cref="OfTwo(Vector256{float})"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> OfTwo(Vector512<float> x)
+    {
+        x = Vector512.MaxNative(x, Vector512.Create(LowestPower));
+        var shifted = x + Vector512.Create(Rounder);
+        var f = x - (shifted - Vector512.Create(Rounder));
+        var p = Vector512.FusedMultiplyAdd(Vector512.Create(1.5345812e-4f), f, Vector512.Create(1.339993122e-3f));
+        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(9.618488957e-3f));
+        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(5.550328777e-2f));
+        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(2.402264689e-1f));
+        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(6.931472057e-1f));
+        p = Vector512.FusedMultiplyAdd(p, f, Vector512<float>.One);
         return (p.AsInt32() + (shifted.AsInt32() << 23)).AsSingle();
     }
 
@@ -36,4 +57,17 @@ internal static class Exponential
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Sigmoid(Vector256<float> x)
         => Vector256<float>.One / (Vector256<float>.One + Of(Vector256.MinNative(-x, Vector256.Create(88f))));
+
+    // 2^(n + f), where the lowest bits of shifted are n.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Power(Vector256<float> shifted, Vector256<float> f)
+    {
+        var p = Vector256.FusedMultiplyAdd(Vector256.Create(1.5345812e-4f), f, Vector256.Create(1.339993122e-3f));
+        p = Vector256.FusedMultiplyAdd(p, f, Vector256.Create(9.618488957e-3f));
+        p = Vector256.FusedMultiplyAdd(p, f, Vector256.Create(5.550328777e-2f));
+        p = Vector256.FusedMultiplyAdd(p, f, Vector256.Create(2.402264689e-1f));
+        p = Vector256.FusedMultiplyAdd(p, f, Vector256.Create(6.931472057e-1f));
+        p = Vector256.FusedMultiplyAdd(p, f, Vector256<float>.One);
+        return (p.AsInt32() + (shifted.AsInt32() << 23)).AsSingle();
+    }
 }

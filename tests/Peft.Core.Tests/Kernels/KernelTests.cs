@@ -137,6 +137,17 @@ public class KernelTests
         Exponential.Of(Vector256.Create(float.NegativeInfinity))[0].ShouldBe(0, 1.2e-38);
     }
 
+    [Fact]
+    public void Power_of_two_is_right_to_two_units_in_the_last_place()
+    {
+        for (var x = -126.0f; x < 127; x += 0.0137f)
+        {
+            Exponential.OfTwo(Vector256.Create(x))[0].ShouldBe((float)Math.Pow(2, x), Math.Pow(2, x) * 2.4e-7);
+            Exponential.OfTwo(Vector512.Create(x))[0].ShouldBe(Exponential.OfTwo(Vector256.Create(x))[0]);
+        }
+        Exponential.OfTwo(Vector256.Create(float.NegativeInfinity))[0].ShouldBe(0, 1.2e-38);
+    }
+
     // Relative to the largest number: sums of float32 in another order.
     private static Tensor FusedAttentionOf(Tensor q, Tensor k, Tensor v, AttentionShape shape, IReadOnlyList<int>? lengths, IReadOnlyList<int>? parents, IReadOnlyList<int>? real, Tensor? cosine, Tensor? sine)
         => FusedAttention.Run(q, k, v, new FusedAttention([0, 1, 2], (int)q.shape[0], (int)q.shape[1], shape, lengths, parents, real, cosine, sine));

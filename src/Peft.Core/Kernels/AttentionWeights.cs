@@ -1,0 +1,148 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Peft.Kernels;
+
+/// <summary>
+/// Softmax of scores <c>[keys, 16 queries]</c>, which are logarithms to base 2, and its backward pass. A vector holds scores of one key, so that maxima and sums over keys stay in their lanes.
+/// </summary>
+internal static unsafe class AttentionWeights
+{
+    /// <summary>Number of queries: one vector of AVX-512, or two.</summary>
+    public const int Queries = 16;
+
+    /// <summary>Hides the keys to which a query does not attend.</summary>
+    /// <param name="scores">The scores.</param>
+    /// <param name="key">Position of the first key.</param>
+    /// <param name="keys">Number of keys.</param>
+    /// <param name="query">Position of the first query.</param>
+    /// <param name="window">Number of positions that a query attends to, including itself; null for all preceding ones.</param>
+    [MethodImpl(JitOptions.Loop)]
+    public static void Hide(float* scores, int key, int keys, int query, int? window)
+    {
+        for (var i = Math.Max(0, query + 1 - key); i < keys; i++) HideLanes(scores + i * Queries, 0, key + i - query);
+        if (window is not { } width) return;
+        for (var i = 0; i < Math.Min(keys, query + Queries - width - key); i++) HideLanes(scores + i * Queries, key + i + width - query, Queries);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void HideLanes(float* scores, int from, int to)
+    {
+        var lanes = Vector256<int>.Indices;
+        for (var i = 0; i < Queries; i += 8, lanes += Vector256.Create(8))
+        {
+            var hidden = Vector256.GreaterThanOrEqual(lanes, Vector256.Create(from)) & Vector256.LessThan(lanes, Vector256.Create(to));
+            Vector256.ConditionalSelect(hidden.AsSingle(), Vector256.Create(float.NegativeInfinity), Vector256.Load(scores + i)).Store(scores + i);
+        }
+    }
+
+    /// <summary>Replaces scores by 2^(score − maximum of the query).</summary>
+    /// <param name="scores">The scores.</param>
+    /// <param name="keys">Number of keys.</param>
+    /// <param name="maxima">Receives the maxima.</param>
+    /// <param name="inverses">Receives 1 / the sums of the results.</param>
+    public static void Exponentiate(float* scores, int keys, float* maxima, float* inverses)
+    {
+        if (Vector512.IsHardwareAccelerated)
+        {
+            Exponentiate16(scores, keys, maxima, inverses);
+            return;
+        }
+        Exponentiate8(scores, keys, maxima, inverses);
+        Exponentiate8(scores + 8, keys, maxima + 8, inverses + 8);
+    }
+
+    /// <summary>Multiplies rows of 16 queries by a factor of each query.</summary>
+    /// <param name="values">[rows, 16 queries]</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="factors">[16 queries]</param>
+    [MethodImpl(JitOptions.Loop)]
+    public static void Multiply(float* values, int rows, float* factors)
+    {
+        var (left, right) = (Vector256.Load(factors), Vector256.Load(factors + 8));
+        for (var i = 0; i < rows * Queries; i += Queries)
+        {
+            (Vector256.Load(values + i) * left).Store(values + i);
+            (Vector256.Load(values + i + 8) * right).Store(values + i + 8);
+        }
+    }
+
+    /// <summary>From scores s and dL/dp: p = 2^(s − maximum)·inverse, then dL/ds = p·(dL/dp − Σ p·dL/dp).</summary>
+    /// <param name="scores">The scores, which are replaced by p.</param>
+    /// <param name="slopes">dL/dp, which is replaced by dL/ds; <c>[keys, 16 queries]</c>.</param>
+    /// <param name="keys">Number of keys.</param>
+    /// <param name="maxima">The maximum of each query.</param>
+    /// <param name="inverses">1 / Σ 2^(score − maximum) of each query.</param>
+    public static void Slope(float* scores, float* slopes, int keys, float* maxima, float* inverses)
+    {
+        if (Vector512.IsHardwareAccelerated)
+        {
+            Slope16(scores, slopes, keys, maxima, inverses);
+            return;
+        }
+        Slope8(scores, slopes, keys, maxima, inverses);
+        Slope8(scores + 8, slopes + 8, keys, maxima + 8, inverses + 8);
+    }
+
+    [MethodImpl(JitOptions.Loop)]
+    private static void Exponentiate16(float* scores, int keys, float* maxima, float* inverses)
+    {
+        var end = scores + keys * Queries;
+        var maximum = Vector512.Load(scores);
+        for (var at = scores + Queries; at < end; at += Queries) maximum = Vector512.MaxNative(maximum, Vector512.Load(at));
+        var sum = Vector512<float>.Zero;
+        for (var at = scores; at < end; at += Queries)
+        {
+            var e = Exponential.OfTwo(Vector512.Load(at) - maximum);
+            e.Store(at);
+            sum += e;
+        }
+        maximum.Store(maxima);
+        (Vector512<float>.One / sum).Store(inverses);
+    }
+
+    [MethodImpl(JitOptions.Loop)]
+    private static void Exponentiate8(float* scores, int keys, float* maxima, float* inverses)
+    {
+        var end = scores + keys * Queries;
+        var maximum = Vector256.Load(scores);
+        for (var at = scores + Queries; at < end; at += Queries) maximum = Vector256.MaxNative(maximum, Vector256.Load(at));
+        var sum = Vector256<float>.Zero;
+        for (var at = scores; at < end; at += Queries)
+        {
+            var e = Exponential.OfTwo(Vector256.Load(at) - maximum);
+            e.Store(at);
+            sum += e;
+        }
+        maximum.Store(maxima);
+        (Vector256<float>.One / sum).Store(inverses);
+    }
+
+    [MethodImpl(JitOptions.Loop)]
+    private static void Slope16(float* scores, float* slopes, int keys, float* maxima, float* inverses)
+    {
+        nint count = keys * Queries;
+        var (maximum, inverse, sum) = (Vector512.Load(maxima), Vector512.Load(inverses), Vector512<float>.Zero);
+        for (nint i = 0; i < count; i += Queries)
+        {
+            var p = Exponential.OfTwo(Vector512.Load(scores + i) - maximum) * inverse;
+            p.Store(scores + i);
+            sum = Vector512.FusedMultiplyAdd(p, Vector512.Load(slopes + i), sum);
+        }
+        for (nint i = 0; i < count; i += Queries) (Vector512.Load(scores + i) * (Vector512.Load(slopes + i) - sum)).Store(slopes + i);
+    }
+
+    [MethodImpl(JitOptions.Loop)]
+    private static void Slope8(float* scores, float* slopes, int keys, float* maxima, float* inverses)
+    {
+        nint count = keys * Queries;
+        var (maximum, inverse, sum) = (Vector256.Load(maxima), Vector256.Load(inverses), Vector256<float>.Zero);
+        for (nint i = 0; i < count; i += Queries)
+        {
+            var p = Exponential.OfTwo(Vector256.Load(scores + i) - maximum) * inverse;
+            p.Store(scores + i);
+            sum = Vector256.FusedMultiplyAdd(p, Vector256.Load(slopes + i), sum);
+        }
+        for (nint i = 0; i < count; i += Queries) (Vector256.Load(scores + i) * (Vector256.Load(slopes + i) - sum)).Store(slopes + i);
+    }
+}
