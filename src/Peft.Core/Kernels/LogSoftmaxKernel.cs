@@ -7,6 +7,8 @@ namespace Peft.Kernels;
 /// <summary>log softmax(z)[target] of rows z, and its derivative, onehot(target) − softmax(z), which is written over the rows. On the CPU in float32.</summary>
 internal static unsafe class LogSoftmaxKernel
 {
+    private const int Block = 1024;   // a multiple of 16
+
     /// <summary>True if the kernel supports such rows and targets, all of which are indices of a row.</summary>
     /// <param name="rows"><c>[rows, size]</c></param>
     /// <param name="targets"><c>[rows]</c></param>
@@ -30,6 +32,7 @@ internal static unsafe class LogSoftmaxKernel
         return values;
     }
 
+    // Sums of blocks are added up, since a float32 sum of 50,000 terms would lose two digits.
     [MethodImpl(JitOptions.Loop)]
     private static float Row(float* z, nint size, nint target)
     {
@@ -40,17 +43,22 @@ internal static unsafe class LogSoftmaxKernel
             return float.NaN;
         }
         var (chosen, shift) = (z[target] - highest, Vector256.Create(highest));
-        Vector256<float> a = default, b = default;
+        var sums = Vector256<float>.Zero;
         nint i = 0;
-        for (; i + 16 <= size; i += 16)
+        while (i + 16 <= size)
         {
-            var (first, second) = (Exponential.OrZero(Vector256.Load(z + i) - shift), Exponential.OrZero(Vector256.Load(z + i + 8) - shift));
-            first.Store(z + i);
-            second.Store(z + i + 8);
-            a += first;
-            b += second;
+            Vector256<float> a = default, b = default;
+            for (var end = Math.Min(size, i + Block); i + 16 <= end; i += 16)
+            {
+                var (first, second) = (Exponential.OrZero(Vector256.Load(z + i) - shift), Exponential.OrZero(Vector256.Load(z + i + 8) - shift));
+                first.Store(z + i);
+                second.Store(z + i + 8);
+                a += first;
+                b += second;
+            }
+            sums += a + b;
         }
-        var sum = Vector256.Sum(a + b);
+        var sum = Vector256.Sum(sums);
         for (; i < size; i++) sum += z[i] = Exponential.OrZero(Vector256.Create(z[i] - highest))[0];
         var (factor, factors) = (-1 / sum, Vector256.Create(-1 / sum));
         for (i = 0; i + 8 <= size; i += 8) (Vector256.Load(z + i) * factors).Store(z + i);

@@ -36,22 +36,27 @@ internal sealed class PartGradients : IDisposable
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
+        var begins = first && copies.Length > 0;   // a pass that failed may have left values in the copy
         for (var i = 0; i < slices.Length; i++)
         {
             var reached = !gradients[i].IsInvalid;
             Reached[i] = reached || (!first && Reached[i]);
-            if (reached && (copies.Length == 0 || !first)) slices[i].add_(gradients[i], One);
-            else if (reached) slices[i].copy_(gradients[i]);
-            else if (first && copies.Length > 0) slices[i].zero_();
+            if (reached && begins) slices[i].copy_(gradients[i]);
+            else if (reached) slices[i].add_(gradients[i], One);
+            else if (begins) slices[i].zero_();
         }
     }
 
-    /// <summary>Adds a copy to the gradients of the parameters, which must be bound.</summary>
+    /// <summary>Adds a copy to the gradients of the parameters, which must be bound, and frees its memory until the next pass.</summary>
     public void Give()
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        for (var i = 0; i < copies.Length; i++) parameters.Buffers[i].Gradients.add_(copies[i], One);
+        for (var i = 0; i < copies.Length; i++)
+        {
+            parameters.Buffers[i].Gradients.add_(copies[i], One);
+            ZeroPages.Fill(copies[i]);
+        }
     }
 
     /// <inheritdoc/>
