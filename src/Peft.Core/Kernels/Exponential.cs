@@ -52,6 +52,10 @@ internal static class Exponential
         return (p.AsInt32() + (shifted.AsInt32() << 23)).AsSingle();
     }
 
+    /// <summary>e^x likewise, but 0 where <see cref="Of"/> is the smallest normal value.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> OrZero(Vector256<float> x) => Of(x) & Vector256.GreaterThan(x, Vector256.Create(Lowest));
+
     /// <summary>1 / (1 + e^−x).</summary>
     // float32 overflows above e^88.7.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

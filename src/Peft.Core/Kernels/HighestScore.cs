@@ -33,9 +33,9 @@ internal static unsafe class HighestScore
         return tensor(indices, [rows, 1]);
     }
 
-    // NaN if any score is NaN.
+    /// <summary>The highest score; NaN if any score is NaN.</summary>
     [MethodImpl(JitOptions.Loop)]
-    private static float Of(float* scores, nint count)
+    public static float Of(float* scores, nint count)
     {
         var (highest, i) = (float.NegativeInfinity, (nint)0);
         if (count >= 32)

@@ -88,7 +88,7 @@ public sealed class FlatParameters : IDisposable
     {
         using var scope = NewDisposeScope();   // in-place operations also return a tensor that must be disposed
         using var _ = no_grad();
-        foreach (var buffer in Buffers) FlatKernel.Clear(buffer.Gradients);
+        foreach (var buffer in Buffers) ZeroPages.Fill(buffer.Gradients);
     }
 
     /// <summary>Removes the gradients from the parameters, so that <see cref="BindGradients"/> can tell which ones received a gradient.</summary>

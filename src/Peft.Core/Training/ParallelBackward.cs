@@ -8,16 +8,16 @@ namespace Peft;
 /// Runs forward and backward passes over parts of batches on several threads. They synchronize once per batch, whereas torch's own threads synchronize in each operation.
 /// </summary>
 /// <remarks>Each part has its own gradients, which are added in the order of the parts, so that runs are reproducible.</remarks>
-internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameters) : IBackward
+internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameters, MemoryReturn memory) : IBackward
 {
-    // Each part has a copy of the gradients. With more trainable parameters than this, the copies would take too much memory.
+    // Each part but the first has a copy of the gradients. With more trainable parameters than this, the copies would take too much memory.
     private const long MaxGradientBytes = 1L << 26;
 
-    private IReadOnlyList<TrainableTensor> trained = [];   // the tensors with gradients in the copies
+    private IReadOnlyList<TrainableTensor> trained = [];   // the tensors that the gradients are for
     private Tensor[] tensors = [];
     private readonly int maxParts = MaxParts(trainer, parameters);
     private PartThreads? threads;
-    private GradientCopy[] copies = [];
+    private PartGradients[] gradients = [];
     private bool tried, unsupported;
 
     /// <inheritdoc/>
@@ -44,16 +44,16 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
     {
         threads?.Dispose();
         threads = null;
-        foreach (var copy in copies) copy.Dispose();
-        copies = [];
+        foreach (var each in gradients) each.Dispose();
+        gradients = [];
     }
 
     private void Renew()
     {
-        foreach (var copy in copies) copy.Dispose();
+        foreach (var each in gradients) each.Dispose();
         trained = parameters.Trained;
         tensors = [.. trained.Select(tensor => tensor.Value)];
-        copies = [.. Enumerable.Range(0, maxParts).Select(_ => new GradientCopy(parameters))];
+        gradients = [.. Enumerable.Range(0, maxParts).Select(i => new PartGradients(parameters, isFirst: i == 0))];
     }
 
     private static int MaxParts(Trainer trainer, FlatParameters parameters)
@@ -96,7 +96,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
         foreach (var parts in divided)
         {
             var losses = new Tensor?[parts.Count];
-            threads!.Run([.. parts.Select((part, i) => new Action(() => losses[i] = Backward(part, part.Weight / weight, copies[i], metrics)))]);
+            threads!.Run([.. parts.Select((part, i) => new Action(() => losses[i] = Backward(part, part.Weight / weight, gradients[i], metrics)))]);
             if (Array.Exists(losses, loss => loss is null))
             {
                 foreach (var loss in losses) loss?.Dispose();
@@ -106,14 +106,14 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
             {
                 using var loss = losses[i]!;
                 total = total is null ? loss.clone() : total.add(loss, One);
-                copies[i].Give();
-                for (var j = 0; j < reached.Length; j++) reached[j] |= copies[i].Reached[j];
+                gradients[i].Give();
+                for (var j = 0; j < reached.Length; j++) reached[j] |= gradients[i].Reached[j];
             }
         }
         return (total!.MoveToOuterDisposeScope(), [.. trained.Where((_, i) => !reached[i]).Select(tensor => tensor.Name)]);
     }
 
-    private Tensor? Backward(Batch part, double weight, GradientCopy into, TrainingMetrics metrics)
+    private Tensor? Backward(Batch part, double weight, PartGradients into, TrainingMetrics metrics)
     {
         using var once = SavedTensors.InOnePass();
         using var terms = trainer.Goal.LossTerms(part, metrics).GetEnumerator();
@@ -121,7 +121,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
         while (true)
         {
             using var scope = NewDisposeScope();
-            if (!terms.MoveNext()) return sum;
+            using (memory.Forward()) if (!terms.MoveNext()) return sum;
             var loss = terms.Current.mul(Constant(weight));
             if (!tried && (loss.numel() != 1 || !loss.requires_grad))
             {

@@ -12,6 +12,9 @@ internal sealed class StatisticsOfRows(TokenStatistics wanted, long rows, Device
     /// <summary>The values of a statistic, <c>[rows]</c>; null if it was not requested.</summary>
     public Tensor? this[TokenStatistics which] => values.GetValueOrDefault(which);
 
+    /// <summary>True if none was requested.</summary>
+    public bool IsEmpty => values.Count == 0;
+
     /// <summary>Adds the statistics of the next rows.</summary>
     /// <param name="logits">Logits <c>[rows, vocabulary]</c>.</param>
     /// <param name="logProbabilities">Their log-probabilities.</param>

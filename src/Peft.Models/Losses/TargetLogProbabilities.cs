@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft.Models;
@@ -23,7 +24,13 @@ internal sealed class TargetLogProbabilities(Tensor targets, double temperature 
     public override (Tensor Values, IReadOnlyList<Tensor> Slopes) Differentiate(Tensor logits, long start)
     {
         if (temperature != 1) logits = logits.div_(Constant(temperature));
-        var (all, target) = (nn.functional.log_softmax(logits, -1), targets.narrow(0, start, logits.shape[0]).unsqueeze(1));
+        var tokens = targets.narrow(0, start, logits.shape[0]);
+        if (!entropies && statistics is not { IsEmpty: false } && LogSoftmaxKernel.Supports(logits, tokens))
+        {
+            var values = LogSoftmaxKernel.Differentiate(logits, tokens).unsqueeze(0);
+            return (values, [temperature == 1 ? logits : logits.div_(Constant(temperature))]);
+        }
+        var (all, target) = (nn.functional.log_softmax(logits, -1), tokens.unsqueeze(1));
         statistics?.Add(logits, all, target);
         var chosen = all.gather(1, target).squeeze(1);
         var entropy = entropies ? Entropies(all) : null;
