@@ -81,15 +81,19 @@ internal static unsafe class SkinnyProduct
         for (var k = 0; k < inputs; k += 4) Sums(x + k, w + (nint)k * outputs + first, y + first, outputs, count);
     }
 
-    // Adds the products of four rows of Wᵀ to the outputs, which stay in the L1 cache.
+    // Adds the products of four rows of Wᵀ to the outputs, which stay in the L1 cache, and fetches the next four rows: the hardware prefetcher begins anew in each row.
     [MethodImpl(JitOptions.Loop)]
     private static void Sums(float* x, float* w, float* y, nint outputs, int count)
     {
-        float* w1 = w + outputs, w2 = w1 + outputs, w3 = w2 + outputs;
+        float* w1 = w + outputs, w2 = w1 + outputs, w3 = w2 + outputs, next = w3 + outputs, next1 = next + outputs, next2 = next1 + outputs, next3 = next2 + outputs;
         Vector256<float> x0 = Vector256.Create(x[0]), x1 = Vector256.Create(x[1]), x2 = Vector256.Create(x[2]), x3 = Vector256.Create(x[3]);
-        var n = 0;
+        nint n = 0;
         for (; n + 8 <= count; n += 8)
         {
+            Prefetch.Far(next + n);
+            Prefetch.Far(next1 + n);
+            Prefetch.Far(next2 + n);
+            Prefetch.Far(next3 + n);
             var sum = Vector256.FusedMultiplyAdd(x0, Vector256.Load(w + n), Vector256.Load(y + n));
             sum = Vector256.FusedMultiplyAdd(x1, Vector256.Load(w1 + n), sum);
             sum = Vector256.FusedMultiplyAdd(x2, Vector256.Load(w2 + n), sum);
