@@ -63,20 +63,11 @@ internal sealed unsafe class FourBitReader(byte* codes, float* table, BlockScale
                 T even = default, odd = default;
                 scales.Fetch(block + Ahead / sizeof(float));
                 var stop = input + blockSize;
-                for (; input + 2 * Group <= stop; input += 2 * Group, at += Group)
+                for (; input < stop; input += Group, at += Group / 2)
                 {
                     Prefetch.Near(at + Ahead);
                     even = T.MultiplyAdd(T.LookupPairs(lookup, Vector128.Load(at), out var low), T.Load(input), even);
                     odd = T.MultiplyAdd(low, T.Load(input + Group / 2), odd);
-                    even = T.MultiplyAdd(T.LookupPairs(lookup, Vector128.Load(at + Group / 2), out low), T.Load(input + Group), even);
-                    odd = T.MultiplyAdd(low, T.Load(input + Group + Group / 2), odd);
-                }
-                if (input < stop)   // a block of a single group
-                {
-                    even = T.MultiplyAdd(T.LookupPairs(lookup, Vector128.Load(at), out var low), T.Load(input), even);
-                    odd = T.MultiplyAdd(low, T.Load(input + Group / 2), odd);
-                    input = stop;
-                    at += Group / 2;
                 }
                 sum = T.MultiplyAdd(T.Add(even, odd), T.Of(scales.Of(block)), sum);
             }
