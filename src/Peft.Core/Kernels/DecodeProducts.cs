@@ -23,7 +23,7 @@ internal sealed unsafe class DecodeProducts
     private readonly List<(DecodeLinear Linear, DecodeUpdate Update, nint Hidden)> updates = [];
     private readonly List<(int Linear, int First, int Count)> ranges = [];
     private nint blocks;   // x in blocks
-    private int reduced;
+    private int threads, reduced;
 
     private DecodeProducts(nint x, int rows, DecodeLinear[] linears, nint[] outputs) => (this.x, this.rows, this.linears, this.outputs) = (x, rows, linears, outputs);
 
@@ -51,10 +51,10 @@ internal sealed unsafe class DecodeProducts
                 else BlockProduct.ArrangeByThreads(x, rows, inputs, hidden + floats);
                 job.blocks = (nint)(hidden + floats);
             }
-            var threads = multiplications < Worthwhile ? 1 : get_num_threads();
-            job.Divide(hidden, threads);
+            job.threads = multiplications < Worthwhile ? 1 : get_num_threads();
+            job.Divide(hidden);
             var parts = job.updates.Count + job.ranges.Count;
-            if (threads > 1 && WorkTeam.TryRun(threads, parts, job.Part)) return;
+            if (job.threads > 1 && WorkTeam.TryRun(job.threads, parts, job.Part)) return;
             for (var i = 0; i < parts; i++) job.Part(i);
         }
         finally
@@ -63,7 +63,7 @@ internal sealed unsafe class DecodeProducts
         }
     }
 
-    private void Divide(float* hidden, int threads)
+    private void Divide(float* hidden)
     {
         for (var i = 0; i < linears.Length; i++)
         {
@@ -88,7 +88,7 @@ internal sealed unsafe class DecodeProducts
             Interlocked.Increment(ref reduced);
             return;
         }
-        var (of, first, count) = ranges[index - updates.Count];
+        var (of, first, count) = ranges[WorkTeam.Adjoining(index - updates.Count, ranges.Count, threads)];
         var linear = linears[of];
         var y = (float*)outputs[of];
         linear.Multiply((float*)(linear.Matrix.ReadsBlocks(rows) ? blocks : x), y, rows, first, count);

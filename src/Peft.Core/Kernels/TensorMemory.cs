@@ -55,9 +55,15 @@ internal static class TensorMemory
     public static void InRanges(int count, int unit, Action<int, int> part)
     {
         const int PerThread = 4;
-        var chunks = PerThread * get_num_threads();
-        var size = ((count + chunks - 1) / chunks + unit - 1) / unit * unit;
-        Parallel((count + size - 1) / size, i => part(i * size, Math.Min(size, count - i * size)));
+        var threads = get_num_threads();
+        var most = PerThread * threads;
+        var size = ((count + most - 1) / most + unit - 1) / unit * unit;
+        var chunks = (count + size - 1) / size;
+        Parallel(chunks, turn =>
+        {
+            var first = WorkTeam.Adjoining(turn, chunks, threads) * size;
+            part(first, Math.Min(size, count - first));
+        });
     }
 
     /// <summary>Divides a range into equal chunks, one for each thread, and returns their number.</summary>

@@ -41,6 +41,12 @@ internal static class WorkTeam
         return job.Error is null ? true : throw new AggregateException(job.Error);
     }
 
+    /// <summary>The chunk of a range at some turn, if threads take turns: each gets adjoining chunks, which processors fetch from memory as one stream.</summary>
+    /// <param name="turn">The turn, below the number of chunks.</param>
+    /// <param name="count">Number of chunks.</param>
+    /// <param name="threads">Number of threads.</param>
+    public static int Adjoining(int turn, int count, int threads) => turn % threads * (count / threads) + Math.Min(turn % threads, count % threads) + turn / threads;
+
     private static void Start(int index) => new Thread(() => Serve(index)) { IsBackground = true, Name = $"Peft worker {index + 1}" }.Start();
 
     private static void Serve(int index)

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Peft.Kernels;
 
 namespace Peft.Quantization.Kernels;
 
@@ -11,6 +12,11 @@ namespace Peft.Quantization.Kernels;
 /// <param name="offset">The offset added to all.</param>
 internal readonly unsafe struct BlockScales(float* scales, byte* codes = null, float* table = null, float* nested = null, int nestedSize = 1, float offset = 0)
 {
+    /// <summary>Fetches the scale of a block into the cache. The block may be beyond the last.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Fetch(nint block) => Prefetch.Near(scales != null ? scales + block : codes + block);
+
+    /// <summary>The scale of a block.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public float Of(nint block) => scales != null ? scales[block] : table[codes[block]] * nested[block / nestedSize] + offset;
 }

@@ -65,4 +65,12 @@ public class WorkTeamTests
         });
         sum.ShouldBe(4 * 500 * 28);
     }
+
+    [Fact]
+    public void Threads_that_take_turns_get_adjoining_chunks()
+    {
+        Enumerable.Range(0, 8).Select(turn => WorkTeam.Adjoining(turn, 8, 2)).ShouldBe([0, 4, 1, 5, 2, 6, 3, 7]);
+        Enumerable.Range(0, 7).Select(turn => WorkTeam.Adjoining(turn, 7, 3)).ShouldBe([0, 3, 5, 1, 4, 6, 2]);
+        foreach (var (count, threads) in new[] { (1, 1), (5, 1), (3, 8), (64, 7) }) Enumerable.Range(0, count).Select(turn => WorkTeam.Adjoining(turn, count, threads)).Order().ShouldBe(Enumerable.Range(0, count));
+    }
 }

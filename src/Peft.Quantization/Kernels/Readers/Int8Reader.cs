@@ -7,6 +7,8 @@ namespace Peft.Quantization.Kernels;
 /// <summary>Values of <see cref="Int8Matrix"/>: whole numbers, times the row's scale, times 1/127.</summary>
 internal sealed unsafe class Int8Reader(sbyte* codes, float* scales, float step, long columns) : ValueReader
 {
+    private const int Ahead = 1024;   // bytes between what is read and what is fetched
+
     [MethodImpl(JitOptions.Loop)]
     public override void Read<T>(long row, int column, int count, float* to)
     {
@@ -31,6 +33,7 @@ internal sealed unsafe class Int8Reader(sbyte* codes, float* scales, float step,
             nint k = 0;
             for (; k + 64 <= length; k += 64)
             {
+                Prefetch.Near(at + k + Ahead);
                 s0 = T.MultiplyAdd(T.Of(Vector128.Load(at + k)), T.Load(x + k), s0);
                 s1 = T.MultiplyAdd(T.Of(Vector128.Load(at + k + 16)), T.Load(x + k + 16), s1);
                 s2 = T.MultiplyAdd(T.Of(Vector128.Load(at + k + 32)), T.Load(x + k + 32), s2);
