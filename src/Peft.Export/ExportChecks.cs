@@ -1,6 +1,7 @@
 using Peft.Export;
 using Peft.Export.Gguf;
 using Peft.Export.Onnx;
+using Peft.Lora;
 using Peft.Models;
 using static TorchSharp.torch;
 

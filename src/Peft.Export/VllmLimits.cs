@@ -1,3 +1,4 @@
+using Peft.Lora;
 using Peft.Models;
 
 namespace Peft.Export;

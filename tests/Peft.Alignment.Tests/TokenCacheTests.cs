@@ -63,7 +63,7 @@ public sealed class TokenCacheTests : IDisposable
         Entries.Count().ShouldBe(1);
     }
 
-    public static TheoryData<string> Kinds => ["reward", "reward with margins", "unpaired", "unpaired of pairs", "prompts", "steps", "classes", "values", "several classes", "tags", "text"];
+    public static TheoryData<string> Kinds => ["reward", "reward with margins", "unpaired", "unpaired of pairs", "prompts", "steps", "classes", "values", "several classes", "tags", "text", "masked", "masked words", "questions", "instructions", "packed instructions"];
 
     private TrainingDataset Create(string kind, TokenCache? cache) => kind switch
     {
@@ -77,8 +77,25 @@ public sealed class TokenCacheTests : IDisposable
         "values" => Models.ClassificationDataset.From(Rows(i => new() { ["text"] = $"The dog {i}", ["label"] = i / 7.0 }), tokenizer, new() { Problem = Models.ProblemType.Regression }, cache: cache),
         "several classes" => Models.ClassificationDataset.From(Rows(i => new() { ["text"] = $"The dog {i}", ["label"] = i == 0 ? new JsonArray("b") : new JsonArray("a", "b") }), tokenizer, cache: cache),
         "tags" => Models.TaggingDataset.From(Rows(i => new() { ["tokens"] = new JsonArray("The", "dog", $"{i}"), ["tags"] = new JsonArray("O", "B-A", "O") }), tokenizer, cache: cache),
+        "masked" or "masked words" => Models.MaskedDataset.FromFile(Lines(), Words, new() { MaxLength = 12, WholeWords = kind == "masked words" }, cache),
+        "questions" => Models.QuestionAnsweringDataset.From(Questions(), tokenizer, new() { MaxLength = 40, Stride = 8 }, cache: cache),
+        "instructions" or "packed instructions" => InstructionDataset.FromFile(Instructions(), tokenizer, new() { MaxLength = 24, Separator = " ", Layout = kind == "instructions" ? BatchLayout.Padded : BatchLayout.Packed }, null, cache),
         _ => TextDataset.FromFile(folder.Write("text.txt", Repeated("Once upon a time there was a dog. ", 20)), tokenizer, 16, cache),
     };
+
+    // A tokenizer with a mask token, whose words have several tokens.
+    private static readonly Tokenizer Words = new WordPieceTrainer { VocabularySize = 40, MaxLength = 64 }.Train(["the small dog runs over walking houses", "green water and the dog"]);
+
+    private string Lines() => folder.Write("lines.txt", string.Join('\n', Enumerable.Range(0, 9).Select(i => Repeated("the dog runs over green houses ", i % 4))));
+
+    private string Instructions() => folder.Write("pairs.jsonl", string.Join('\n', Enumerable.Range(0, 9).Select(i => new JsonObject { ["prompt"] = Repeated($"The dog {i} ", 1 + (i % 5)), ["completion"] = i == 4 ? "" : Repeated("was happy. ", i) }.ToJsonString())));
+
+    // Answers in the first window, in a later one, in none, and an unanswerable question.
+    private static Dataset Questions() => Rows(i => new()
+    {
+        ["question"] = $"Who was happy {i}?", ["context"] = Repeated("Once upon a time. ", i * 2) + $"The dog {i} was happy." + Repeated(" The end.", 9 - i),
+        ["answers"] = i % 4 == 3 ? "" : $"dog {i}",
+    });
 
     private static Dataset Rows(Func<int, JsonObject> row) => Dataset.Of(Enumerable.Range(0, 9).Select(row), "dataset");
 
@@ -131,6 +148,74 @@ public sealed class TokenCacheTests : IDisposable
         Entries.Count().ShouldBe(6);
         Sft(Texts());
         Entries.Count().ShouldBe(6);
+    }
+
+    [Fact]
+    public void Options_that_change_tokens_make_another_entry_and_others_do_not()
+    {
+        void Masked(Models.MaskedOptions options) => Models.MaskedDataset.FromFile(Lines(), Words, options, Cache);
+        void Instructed(InstructionOptions options) => InstructionDataset.FromFile(Instructions(), tokenizer, options, null, Cache);
+        void Asked(Models.QuestionAnsweringOptions options) => Models.QuestionAnsweringDataset.From(Questions(), tokenizer, options, cache: Cache);
+
+        Masked(new() { MaxLength = 12 });
+        Masked(new() { MaxLength = 12, Seed = 3, MaskProbability = 0.3, ReplacedShare = 0.5, RandomShare = 0.2 });
+        Entries.Count().ShouldBe(1);
+        Masked(new() { MaxLength = 12, WholeWords = true });
+        Masked(new() { MaxLength = 13 });
+        Entries.Count().ShouldBe(3);
+
+        Instructed(new() { MaxLength = 60 });
+        Instructed(new() { MaxLength = 60, Layout = BatchLayout.Packed });
+        Entries.Count().ShouldBe(4);
+        Instructed(new() { MaxLength = 61 });
+        Instructed(new() { MaxLength = 60, Separator = " " });
+        Instructed(new() { MaxLength = 60, AppendEndOfSequence = false });
+        Entries.Count().ShouldBe(7);
+
+        Asked(new() { MaxLength = 60, Stride = 8 });
+        Asked(new() { MaxLength = 60, Stride = 8, MaxAnswerTokens = 5 });
+        Entries.Count().ShouldBe(8);
+        Asked(new() { MaxLength = 60, Stride = 9 });
+        Asked(new() { MaxLength = 59, Stride = 8 });
+        Entries.Count().ShouldBe(10);
+    }
+
+    [Fact]
+    public void Cached_questions_are_measured_as_those_in_memory()
+    {
+        Models.QuestionAnsweringDataset From(TokenCache? cache) => Models.QuestionAnsweringDataset.From(Questions(), tokenizer, new() { MaxLength = 40, Stride = 8 }, cache: cache);
+        var expected = From(null);
+        _ = From(Cache);
+        var found = From(Cache);
+        found.QuestionCount.ShouldBe(9);
+        // The span that each window's label names, as logits [1, sequence, 2].
+        TorchSharp.torch.Tensor Logits(Models.QuestionAnsweringDataset data, int row)
+        {
+            using var batch = data.GetBatch([row]);
+            var logits = TorchSharp.torch.zeros(1, data.LengthOf(row), 2);
+            for (var i = 0; i < 2; i++) logits[0, batch.Labels![0, i].item<long>(), i] = row + 1;
+            return logits;
+        }
+        var (one, other) = (expected.Measure(), found.Measure());
+        for (var row = 0; row < expected.Count; row++)
+        {
+            one.Add([row], Logits(expected, row));
+            other.Add([row], Logits(found, row));
+        }
+        other.Result().ShouldBe(one.Result());
+        other.Result()["exact_match"].ShouldBeGreaterThan(0.5);
+    }
+
+    [Fact]
+    public void An_invalid_instruction_leaves_no_entry()
+    {
+        Should.Throw<DatasetException>(() => InstructionDataset.FromFile(folder.Write("bad.jsonl", """
+            {"prompt":"a","completion":"b"}
+            {"prompt":"a"}
+            """), tokenizer, null, null, Cache)).Message.ShouldContain("line 2");
+        Should.Throw<DatasetException>(() => InstructionDataset.FromFile(folder.Write("empty.jsonl", """{"prompt":"a","completion":""}"""), tokenizer, null, null, Cache)).Message.ShouldContain("None of the 1 rows");
+        Should.Throw<DatasetException>(() => Models.MaskedDataset.FromFile(folder.Write("empty.txt", "\n\n"), Words, null, Cache)).Message.ShouldContain("no tokens to mask");
+        Entries.ShouldBeEmpty();
     }
 
     [Fact]

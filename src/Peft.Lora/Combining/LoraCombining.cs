@@ -9,7 +9,7 @@ public static class LoraCombining
     /// <param name="parts">Names of the adapters with their weights. Weights may be negative.</param>
     /// <param name="options">Kind and settings.</param>
     /// <returns>The model.</returns>
-    /// <exception cref="AdapterOptionsException">The settings are invalid, an adapter is not a LoRA adapter, or the kind requires equal ranks and they differ.</exception>
+    /// <exception cref="AdapterOptionsException">The settings are invalid, an adapter is not a LoRA adapter or has more than LoRA factors (DoRA, biases, trained tokens, fully trained modules), or the kind requires equal ranks and they differ.</exception>
     public static PeftModel Combine(this PeftModel model, string name, IReadOnlyList<(string Name, double Weight)> parts, CombinationOptions options)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -26,6 +26,9 @@ public static class LoraCombining
         var sources = parts.Select(part => (Options: LoraOf(model, part.Name), Layers: LayersOf(model, part.Name), part.Weight)).ToList();
         if (parts.SelectMany(part => model.Find(part.Name).Layers).FirstOrDefault(layer => !HasPlainFactors(layer)) is { } odd)
             throw new AdapterOptionsException($"The LoRA of {odd.Target} is not a single product B·A, so its adapter cannot be combined with others. Activate the adapters together instead.");
+        foreach (var (part, _) in parts)
+            if (model.Find(part).Layers.FirstOrDefault(layer => layer is not (LoraLayer { HasBias: false } or TiedLoraLayer)) is { } more)
+                throw new AdapterOptionsException($"Adapter '{part}' has more than LoRA factors at {more.Target} ({more.GetType().Name}), which a combination would lose: combine adapters without DoRA, biases, trained tokens and fully trained modules, or activate the adapters together instead.");
         if (sources.Any(source => !(source.Options.AloraInvocationTokens ?? []).SequenceEqual(sources[0].Options.AloraInvocationTokens ?? [])))
             throw new AdapterOptionsException($"The adapters {string.Join(", ", parts.Select(part => part.Name))} have different AloraInvocationTokens, so they cannot be combined.");
         var rank = Rank(sources.ConvertAll(source => source.Options.Rank), options);

@@ -78,7 +78,6 @@ internal class LoraLayer : DeltaLayer, ILowRank, IUpdatesBias, IRestarts
         var (a, b) = (PlainA, PlainB);
         yield return (Target.FactorName("lora", "A", ".weight"), a.reshape(Target.InputFactorShape(a.shape[0])));
         yield return (Target.FactorName("lora", "B", ".weight"), b.reshape(Target.OutputFactorShape(a.shape[0])));
-        if (bias is not null) yield return ("lora_B.bias", bias.detach());
     }
 
     /// <summary>A of the plain LoRA with the same update: <c>[rank or twice that, in]</c>.</summary>

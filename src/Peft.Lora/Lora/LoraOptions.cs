@@ -138,7 +138,7 @@ public sealed record LoraOptions() : BiasedOptions("LORA"), ITiesWeights, IRepli
     internal bool HasOwnShape => Kasa is not null || BdLora is not null || Monteclora is not null || Arrow is not null || UseQalora;
 
     /// <summary>The options of an adapter with the same updates in plain factors.</summary>
-    internal LoraOptions Plain => this with { Initialization = LoraInitialization.Default, LoraGa = null, Kasa = null, BdLora = null, Velora = null, Monteclora = null, UseQalora = false };
+    internal LoraOptions Plain => this with { Initialization = LoraInitialization.Default, LoraGa = null, Kasa = null, BdLora = null, Velora = null, Monteclora = null, UseQalora = false, EvaConfig = null, CordaConfig = null, LoftqConfig = new JsonObject() };
 
     internal int RankAt(string path) => RankPattern.At(path, Rank);
 

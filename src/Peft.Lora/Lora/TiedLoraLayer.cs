@@ -20,7 +20,10 @@ internal sealed class TiedLoraLayer : DeltaLayer, ISavesCopies
 
     protected override double MultiplyCost => owner.Rank * (double)(Target.In + Target.Out);
 
-    protected override Tensor Multiply(Tensor input) => nn.functional.linear(nn.functional.linear(input, owner.MatrixB.t()).mul(Constant(owner.Scaling)), owner.MatrixA.t());
+    protected override Tensor Multiply(Tensor input) => nn.functional.linear(nn.functional.linear(input, owner.PlainB.t()).mul(Constant(owner.Scaling)), owner.PlainA.t());
+
+    /// <summary>The saved tensors of the plain LoRA with the same update, by name.</summary>
+    public IEnumerable<(string Name, Tensor Value)> Plain() => [("lora_A.weight", owner.PlainB.t()), ("lora_B.weight", owner.PlainA.t())];
 
     public IReadOnlyDictionary<string, Tensor> SavedCopies => new Dictionary<string, Tensor>
     {

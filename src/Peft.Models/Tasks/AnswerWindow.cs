@@ -7,6 +7,12 @@ namespace Peft.Models;
 /// <param name="Ranges">Range of each token in the context; null for tokens of the question and special tokens.</param>
 internal sealed record AnswerWindow(EncodedText Text, IReadOnlyList<TextRange?> Ranges)
 {
+    /// <summary>The sequences of a tokenized row (<see cref="TokenRows"/>): those of the text, and the start and end of the range of each token, −1 for none.</summary>
+    public long[][] Sequences => [.. Text.Sequences, [.. Ranges.Select(range => (long)(range?.Start ?? -1))], [.. Ranges.Select(range => (long)(range?.End ?? -1))]];
+
+    /// <summary>Reads <see cref="Sequences"/>.</summary>
+    public static AnswerWindow Of(long[][] row) => new(EncodedText.Of(row), [.. row[2].Zip(row[3], (start, end) => start < 0 ? (TextRange?)null : new((int)start, (int)end))]);
+
     /// <summary>The windows over a context.</summary>
     /// <param name="question">The question.</param>
     /// <param name="context">The context.</param>

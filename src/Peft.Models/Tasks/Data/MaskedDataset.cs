@@ -14,7 +14,7 @@ public sealed class MaskedDataset : TrainingDataset
     private const int EvaluationEpoch = -1;
 
     private readonly MaskedOptions options;
-    private readonly List<MaskedRow> rows = [];
+    private readonly TokenRows rows;   // those of MaskedRow
     private readonly long mask, padding;
     private readonly long[] ordinary;
 
@@ -25,18 +25,28 @@ public sealed class MaskedDataset : TrainingDataset
     /// <param name="name">Name of the dataset in error messages.</param>
     /// <exception cref="ArgumentException">An option is invalid.</exception>
     /// <exception cref="DatasetException">The tokenizer has no mask token, or there are no tokens to mask.</exception>
-    public MaskedDataset(IEnumerable<string> texts, Tokenizer tokenizer, MaskedOptions? options = null, string name = "masked dataset")
+    public MaskedDataset(IEnumerable<string> texts, Tokenizer tokenizer, MaskedOptions? options = null, string name = "masked dataset") : this(texts, tokenizer, options ?? new(), name, cache: null) { }
+
+    private MaskedDataset(IEnumerable<string> texts, Tokenizer tokenizer, MaskedOptions options, string name, TokenCache? cache)
     {
         ArgumentNullException.ThrowIfNull(texts);
         ArgumentNullException.ThrowIfNull(tokenizer);
-        this.options = options ?? new();
-        this.options.Validate();
-        Name = name;
+        options.Validate();
+        (this.options, Name) = (options, name);
         mask = tokenizer.MaskId ?? throw new DatasetException($"{name}: the tokenizer has no mask token. Masked language models need one: set mask_token in tokenizer_config.json, or SpecialTokenRoles.Mask when it is trained.");
         padding = TextEncoder.PaddingOf(tokenizer);
         ordinary = [.. Enumerable.Range(0, tokenizer.VocabularySize).Where(id => tokenizer.IdToToken(id) is not null && !tokenizer.IsSpecial(id))];
-        foreach (var text in texts) rows.AddRange(MaskedRow.Of(text ?? throw new DatasetException($"{name}: a text is null."), tokenizer, this.options, name));
-        if (rows.Count == 0) throw new DatasetException($"{name} has no tokens to mask: its texts are empty, or consist of special tokens.");
+        // The masks are chosen for each batch, so that the other options change no tokens.
+        (rows, _) = TokenCache.Rows(cache, () => TokenizedContent.Hash($"{nameof(MaskedDataset)} {options.MaxLength} {options.WholeWords}", tokenizer, texts), add =>
+        {
+            var count = 0;
+            foreach (var row in texts.SelectMany(text => MaskedRow.Of(text ?? throw new DatasetException($"{name}: a text is null."), tokenizer, options, name)))
+            {
+                add(row.Sequences);
+                count++;
+            }
+            return count > 0 ? new(0, 0, []) : throw new DatasetException($"{name} has no tokens to mask: its texts are empty, or consist of special tokens.");
+        });
     }
 
     /// <summary>Loads a UTF-8 text file. Each line is a text.</summary>
@@ -45,12 +55,21 @@ public sealed class MaskedDataset : TrainingDataset
     /// <param name="options">The options; null for the defaults.</param>
     /// <exception cref="ArgumentException">An option is invalid.</exception>
     /// <exception cref="DatasetException">The file cannot be read, the tokenizer has no mask token, or there are no tokens to mask.</exception>
-    public static MaskedDataset FromFile(string path, Tokenizer tokenizer, MaskedOptions? options = null)
+    public static MaskedDataset FromFile(string path, Tokenizer tokenizer, MaskedOptions? options = null) => FromFile(path, tokenizer, options, null);
+
+    /// <summary>Loads a UTF-8 text file, whose tokens are kept on disk. Each line is a text.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="tokenizer">A tokenizer with a mask token.</param>
+    /// <param name="options">The options; null for the defaults.</param>
+    /// <param name="cache">Keeps the tokens on disk, and finds them there the next time; null to keep them in memory. The masks are chosen as without it.</param>
+    /// <exception cref="ArgumentException">An option is invalid.</exception>
+    /// <exception cref="DatasetException">The file cannot be read, the tokenizer has no mask token, or there are no tokens to mask.</exception>
+    public static MaskedDataset FromFile(string path, Tokenizer tokenizer, MaskedOptions? options, TokenCache? cache)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         try
         {
-            return new(File.ReadLines(path), tokenizer, options, path);
+            return new(File.ReadLines(path), tokenizer, options ?? new(), path, cache);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -68,7 +87,7 @@ public sealed class MaskedDataset : TrainingDataset
     public override int LengthOf(int row)
     {
         RequireRow(row, Count);
-        return rows[row].Text.Ids.Length;
+        return rows.LengthsOf(row)[0];
     }
 
     /// <summary>The batch of rows for evaluation, with the same masks in each call.</summary>
@@ -80,7 +99,7 @@ public sealed class MaskedDataset : TrainingDataset
     public override Batch GetBatch(IReadOnlyList<int> rows, int epoch)
     {
         RequireRows(rows, Count);
-        var masked = rows.Select(row => Mask(this.rows[row], new SplitMix64(SplitMix64.Mix((long)SplitMix64.Mix(options.Seed, epoch), row)))).ToList();
+        var masked = rows.Select(row => Mask(MaskedRow.Of(this.rows[row]), new SplitMix64(SplitMix64.Mix((long)SplitMix64.Mix(options.Seed, epoch), row)))).ToList();
         var width = masked.Max(row => row.Labels.Length);
         var labels = LabelledSequence.Fill([.. masked.Select(row => row.Labels)], width, Batch.IgnoredLabel);
         return EncodedText.ToBatch([.. masked.Select(row => row.Input)], padding, labels, masked.Sum(row => row.Labels.Count(label => label != Batch.IgnoredLabel)));

@@ -5,6 +5,18 @@ namespace Peft.Models;
 /// <param name="Units">Groups of positions that are masked together: single tokens, or whole words. Special tokens belong to none.</param>
 internal sealed record MaskedRow(EncodedText Text, int[][] Units)
 {
+    /// <summary>The sequences of a tokenized row (<see cref="TokenRows"/>): those of the text, the size of each unit, and the positions of all units.</summary>
+    public long[][] Sequences => [.. Text.Sequences, [.. Units.Select(unit => (long)unit.Length)], [.. Units.SelectMany(unit => unit).Select(position => (long)position)]];
+
+    /// <summary>Reads <see cref="Sequences"/>.</summary>
+    public static MaskedRow Of(long[][] row)
+    {
+        var start = 0;
+        var units = new int[row[2].Length][];
+        for (var i = 0; i < units.Length; start += units[i++].Length) units[i] = Array.ConvertAll(row[3][start..(start + (int)row[2][i])], position => (int)position);
+        return new(EncodedText.Of(row), units);
+    }
+
     /// <summary>The rows of a text: one, or several that fit the maximum length, each with the tokenizer's special tokens around it.</summary>
     public static IEnumerable<MaskedRow> Of(string text, Tokenizer tokenizer, MaskedOptions options, string name)
     {

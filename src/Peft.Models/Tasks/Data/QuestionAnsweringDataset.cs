@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Peft.Tokenizers;
@@ -11,8 +12,8 @@ namespace Peft.Models;
 /// </summary>
 public sealed class QuestionAnsweringDataset : TrainingDataset
 {
-    private readonly List<QuestionAnsweringRow> questions = [];
-    private readonly List<(AnswerWindow Window, int Question, long Start, long End)> windows = [];
+    private readonly IReadOnlyList<QuestionAnsweringRow> questions;
+    private readonly TokenRows windows;   // those of AnswerWindow, then the question, and the first and last token of its answer
     private readonly QuestionAnsweringOptions options;
     private readonly long padding;
 
@@ -24,9 +25,9 @@ public sealed class QuestionAnsweringDataset : TrainingDataset
     /// <param name="name">Name of the dataset in error messages.</param>
     /// <exception cref="DatasetException">There are no rows, or a row is invalid. The message has its number and the reason.</exception>
     public QuestionAnsweringDataset(IEnumerable<QuestionAnsweringRow> rows, Tokenizer tokenizer, QuestionAnsweringOptions? options = null, ILogger? logger = null, string name = "question-answering dataset")
-        : this([.. (rows ?? throw new ArgumentNullException(nameof(rows))).Select((row, i) => (row, $"{name}, row {i + 1}"))], tokenizer, options ?? new(), logger, name) { }
+        : this([.. (rows ?? throw new ArgumentNullException(nameof(rows))).Select((row, i) => (row, $"{name}, row {i + 1}"))], tokenizer, options ?? new(), logger, name, null, []) { }
 
-    private QuestionAnsweringDataset(IReadOnlyList<(QuestionAnsweringRow Row, string Place)> rows, Tokenizer tokenizer, QuestionAnsweringOptions options, ILogger? logger, string name)
+    private QuestionAnsweringDataset(IReadOnlyList<(QuestionAnsweringRow Row, string Place)> rows, Tokenizer tokenizer, QuestionAnsweringOptions options, ILogger? logger, string name, TokenCache? cache, IEnumerable<string> content)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentOutOfRangeException.ThrowIfNegative(options.Stride, nameof(QuestionAnsweringOptions.Stride));
@@ -35,7 +36,12 @@ public sealed class QuestionAnsweringDataset : TrainingDataset
         if (rows.Count == 0) throw new DatasetException($"{name} has no rows.");
         padding = TextEncoder.PaddingOf(tokenizer);
         var encoder = new TextEncoder(tokenizer, options.MaxLength, truncates: false);
-        foreach (var (row, place) in rows) Add(row, encoder, what => new DatasetException($"{place}: {what}"));
+        questions = [.. rows.Select(each => each.Row)];
+        (windows, _) = TokenCache.Rows(cache, () => TokenizedContent.Hash($"{nameof(QuestionAnsweringDataset)} {JsonSerializer.Serialize(options with { MaxAnswerTokens = 1 })}", tokenizer, content), add =>
+        {
+            for (var i = 0; i < rows.Count; i++) Add(rows[i].Row, i, encoder, options.Stride, what => new DatasetException($"{rows[i].Place}: {what}"), add);
+            return new(0, 0, []);
+        });
         if (windows.Count > questions.Count) QuestionLog.Windows(logger ?? NullLogger.Instance, name, questions.Count, windows.Count, encoder.MaxLength!.Value);
     }
 
@@ -61,19 +67,20 @@ public sealed class QuestionAnsweringDataset : TrainingDataset
     /// <param name="data">The rows.</param>
     /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="options">Field names and other options; null for the defaults.</param>
-    /// <param name="logger">Receives a warning about truncated rows.</param>
+    /// <param name="logger">Receives the number of windows if it exceeds the number of questions.</param>
+    /// <param name="cache">Keeps the tokens on disk, and finds them there the next time; null to keep them in memory. The questions, contexts and answers are in memory in either case.</param>
     /// <exception cref="DatasetException">A row is invalid. The message has its position and the reason.</exception>
-    public static QuestionAnsweringDataset From(Dataset data, Tokenizer tokenizer, QuestionAnsweringOptions? options = null, ILogger? logger = null)
+    public static QuestionAnsweringDataset From(Dataset data, Tokenizer tokenizer, QuestionAnsweringOptions? options = null, ILogger? logger = null, TokenCache? cache = null)
     {
         ArgumentNullException.ThrowIfNull(data);
         options ??= new();
-        return new([.. data.Select(each => new DataRow(each)).Select(row => (Read(row, options), row.Place))], tokenizer, options, logger, data.Name);
+        return new([.. data.Select(each => new DataRow(each)).Select(row => (Read(row, options), row.Place))], tokenizer, options, logger, data.Name, cache, data.Select(row => row.Fields.ToJsonString()));
     }
 
     private static QuestionAnsweringRow Read(DataRow row, QuestionAnsweringOptions options)
     {
         var (question, context) = (row.Text(options.QuestionField), row.Text(options.ContextField));
-        if (row.Get(options.AnswersField).ValueKind != System.Text.Json.JsonValueKind.Object)
+        if (row.Get(options.AnswersField).ValueKind != JsonValueKind.Object)
             return new(question, context, row.Text(options.AnswersField) is { Length: > 0 } one ? [one] : []);
         var answers = row.Inside(options.AnswersField);
         var (texts, starts) = (answers.Texts("text"), answers.Integers("answer_start"));
@@ -90,7 +97,7 @@ public sealed class QuestionAnsweringDataset : TrainingDataset
         throw row.Error($"the answer \"{answer}\" is not at position {start} of the context.");
     }
 
-    private void Add(QuestionAnsweringRow row, TextEncoder encoder, Func<string, DatasetException> error)
+    private static void Add(QuestionAnsweringRow row, int index, TextEncoder encoder, int stride, Func<string, DatasetException> error, Action<long[][]> add)
     {
         if (row is not { Answers: not null }) throw error("there is no list of answers.");
         if (string.IsNullOrWhiteSpace(row.Question)) throw error("the question is empty.");
@@ -104,23 +111,23 @@ public sealed class QuestionAnsweringDataset : TrainingDataset
                 throw error($"the answer \"{row.Answers[0]}\" is not {(row.AnswerStart is { } given ? $"at position {given} of" : "in")} the context.");
             range = new(start, start + row.Answers[0].Length);
         }
-        foreach (var window in AnswerWindow.Of(row.Question, row.Context, encoder, options.Stride, error))
+        foreach (var window in AnswerWindow.Of(row.Question, row.Context, encoder, stride, error))
         {
             var (start, end) = window.Find(range);
-            windows.Add((window, questions.Count, start, end));
+            add([.. window.Sequences, [index, start, end]]);
         }
-        questions.Add(row);
     }
 
     /// <inheritdoc/>
-    public override int LengthOf(int row) => windows[row].Window.Text.Ids.Length;
+    public override int LengthOf(int row) => windows.LengthsOf(row)[0];
 
     /// <inheritdoc/>
     /// <returns>Labels <c>[batch, 2]</c>: the answer's first and last token; 0 and 0 if it is not in the window.</returns>
     public override Batch GetBatch(IReadOnlyList<int> rows)
     {
         RequireRows(rows, Count);
-        return EncodedText.ToBatch([.. rows.Select(row => windows[row].Window.Text)], padding, tensor(rows.SelectMany(row => new[] { windows[row].Start, windows[row].End }).ToArray(), [rows.Count, 2]), rows.Count);
+        long[][][] read = [.. rows.Select(row => windows[row])];
+        return EncodedText.ToBatch([.. read.Select(EncodedText.Of)], padding, tensor(read.SelectMany(row => row[^1][1..]).ToArray(), [rows.Count, 2]), rows.Count);
     }
 
     /// <inheritdoc/>
@@ -139,9 +146,10 @@ public sealed class QuestionAnsweringDataset : TrainingDataset
         {
             foreach (var (row, logits) in rows.Zip(output.ToRows()))
             {
-                var (window, question, _, _) = data.windows[row];
+                var read = data.windows[row];
+                var question = (int)read[^1][0];
                 if (!found.TryGetValue(question, out var all)) found.Add(question, all = []);
-                all.Add((window, logits));
+                all.Add((AnswerWindow.Of(read), logits));
             }
         }
 

@@ -8,7 +8,7 @@ namespace Peft.Models;
 /// </summary>
 /// <remarks>
 /// A trainer that shuffles gets each epoch in the order of <see cref="Dataset.Shuffle"/> with its seed and the epoch. The order depends on nothing else, so a resumed run continues with the next row,
-/// after the rows before it were read again without being tokenized. An error of a row is thrown when its batch is read. Batches that are not read one after another are read anew from the file.
+/// after the rows before it were read again without being tokenized. No tokens are kept: each epoch tokenizes the rows again, so a <see cref="TokenCache"/> is of no use here. An error of a row is thrown when its batch is read. Batches that are not read one after another are read anew from the file.
 /// </remarks>
 public sealed class StreamedDataset : TrainingDataset, IDisposable
 {
