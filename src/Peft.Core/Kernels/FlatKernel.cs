@@ -18,28 +18,28 @@ internal static unsafe class FlatKernel
     public static void Clear(Tensor values)
     {
         if (TensorMemory.Supports(values)) Each(values.numel(), values, values, (to, _, count) => NativeMemory.Clear((float*)to, (nuint)count * sizeof(float)));
-        else values.zero_().Dispose();
+        else values.zero_();
     }
 
     /// <summary>Multiplies all values by a factor.</summary>
     public static void Scale(Tensor values, float factor)
     {
         if (TensorMemory.Supports(values)) Each(values.numel(), values, values, (to, _, count) => Scale((float*)to, factor, count));
-        else values.mul_(Constant(factor)).Dispose();
+        else values.mul_(Constant(factor));
     }
 
     /// <summary>Copies a tensor to a contiguous one of the same shape.</summary>
     public static void Copy(Tensor to, Tensor from)
     {
         if (TensorMemory.Supports(to, from) && from.is_contiguous()) Each(to.numel(), to, from, (left, right, count) => Buffer.MemoryCopy((float*)right, (float*)left, count * sizeof(float), count * sizeof(float)));
-        else to.copy_(from).Dispose();
+        else to.copy_(from);
     }
 
     /// <summary>Adds a tensor to a contiguous one of the same shape.</summary>
     public static void Add(Tensor values, Tensor added)
     {
         if (TensorMemory.Supports(values, added) && added.is_contiguous()) Each(values.numel(), values, added, (to, from, count) => Add((float*)to, (float*)from, count));
-        else values.add_(added, One).Dispose();
+        else values.add_(added, One);
     }
 
     /// <summary>Computes the Euclidean norm as a float32 scalar, in blocks: a single float32 sum over 20 million squares is off by a thousandth.</summary>
