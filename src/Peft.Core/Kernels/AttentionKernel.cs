@@ -35,11 +35,11 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         var result = memory.Take(Queries * size);
         var maxima = memory.Take(Queries);
         var inverses = memory.Take(Queries);
-        for (var head = 0; head < HeadsPerGroup; head++)
+        for (var first = span.PrefixLength; first < span.Length; first += Queries)
         {
-            for (var first = span.PrefixLength; first < span.Length; first += Queries)
+            var (low, seen, count) = Visible(first);
+            for (var head = 0; head < HeadsPerGroup; head++)
             {
-                var (low, seen, count) = Visible(first);
                 LoadQueries(q, first, head, count, rows, queries, shape.Rotated, shape.Scale / Log2);
                 TileProducts.Run(keys + low * size, size, 1, queries, Queries, scores, Queries, seen, size, Queries);
                 Hide(scores, low, seen, first);
@@ -75,11 +75,11 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         var result = memory.Take(Queries * size);
         var maxima = memory.Take(Queries);
         var inverses = memory.Take(Queries);
-        for (var head = 0; head < HeadsPerGroup; head++)
+        for (var first = span.PrefixLength; first < span.Length; first += Queries)
         {
-            for (var first = span.PrefixLength; first < span.Length; first += Queries)
+            var (low, seen, count) = Visible(first);
+            for (var head = 0; head < HeadsPerGroup; head++)
             {
-                var (low, seen, count) = Visible(first);
                 LoadQueries(q, first, head, count, queryRows, queries, shape.Rotated, shape.Scale / Log2);
                 LoadQueries(outputGradient, first, head, count, gradientRows, gradients, 0, 1);
                 TileProducts.Run(keys + low * size, size, 1, queries, Queries, weights, Queries, seen, size, Queries);
@@ -170,6 +170,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         var factor = Vector128.Create(scale);
         for (var row = 0; row < count; row++, from += fromRow, to += toRow, cosine += rotated, sine += rotated)
         {
+            FetchRows(from + Queries * fromRow, to + Queries * toRow, rotated);
             nint d = 0;
             for (; d + 4 <= half; d += 4)
             {
@@ -193,9 +194,21 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         var factor = Vector256.Create(scale);
         for (var row = 0; row < count; row++, from += fromRow, to += toRow)
         {
+            FetchRows(from + Queries * fromRow, to + Queries * toRow, width);
             nint d = 0;
             for (; d + 8 <= width; d += 8) (Vector256.Load(from + d) * factor).Store(to + d);
             for (; d < width; d++) to[d] = from[d] * scale;
+        }
+    }
+
+    // Rows of a head are too far from each other for the processor to fetch the next block's by itself.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void FetchRows(float* from, float* to, int width)
+    {
+        for (nint d = 0; d < width; d += 16)
+        {
+            Prefetch.Far(from + d);
+            Prefetch.Far(to + d);
         }
     }
 }

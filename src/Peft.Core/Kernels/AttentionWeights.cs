@@ -88,8 +88,14 @@ internal static unsafe class AttentionWeights
     private static void Exponentiate16(float* scores, int keys, float* maxima, float* inverses)
     {
         var end = scores + keys * Queries;
-        var maximum = Vector512.Load(scores);
-        for (var at = scores + Queries; at < end; at += Queries) maximum = Vector512.MaxNative(maximum, Vector512.Load(at));
+        // Two maxima hide the latency.
+        var (maximum, other) = (Vector512.Load(scores), Vector512.Load(end - Queries));
+        for (var at = scores + Queries; at + Queries < end; at += 2 * Queries)
+        {
+            maximum = Vector512.MaxNative(maximum, Vector512.Load(at));
+            other = Vector512.MaxNative(other, Vector512.Load(at + Queries));
+        }
+        maximum = Vector512.MaxNative(maximum, other);
         var sum = Vector512<float>.Zero;
         for (var at = scores; at < end; at += Queries)
         {
@@ -105,8 +111,14 @@ internal static unsafe class AttentionWeights
     private static void Exponentiate8(float* scores, int keys, float* maxima, float* inverses)
     {
         var end = scores + keys * Queries;
-        var maximum = Vector256.Load(scores);
-        for (var at = scores + Queries; at < end; at += Queries) maximum = Vector256.MaxNative(maximum, Vector256.Load(at));
+        // Two maxima hide the latency.
+        var (maximum, other) = (Vector256.Load(scores), Vector256.Load(end - Queries));
+        for (var at = scores + Queries; at + Queries < end; at += 2 * Queries)
+        {
+            maximum = Vector256.MaxNative(maximum, Vector256.Load(at));
+            other = Vector256.MaxNative(other, Vector256.Load(at + Queries));
+        }
+        maximum = Vector256.MaxNative(maximum, other);
         var sum = Vector256<float>.Zero;
         for (var at = scores; at < end; at += Queries)
         {
