@@ -149,6 +149,44 @@ public sealed class TrainingTests : IDisposable
         (await Tool.RunAsync("sft", "-m", Tool.Model, "-d", folder["set"], "--split", "validation", "-o", folder["none"])).Code.ShouldBe(1);
     }
 
+    [Theory, InlineData(1), InlineData(8)]
+    public async Task A_reward_model_is_evaluated_on_pairs(int batchSize)
+    {
+        await Tool.JsonAsync("reward", "-m", Tool.Model, "-d", Tool.Data("pairs.jsonl"), "--max-steps", "3", "--batch-size", "4", "--rank", "2", "-o", folder["reward"]);
+        // Three pairs more, whose preferences are the opposite.
+        JsonNode[] rows = [.. File.ReadLines(Tool.Data("pairs.jsonl")).Select(line => JsonNode.Parse(line)!)];
+        rows = [.. rows, .. rows.Take(3).Select(row => new JsonObject { ["prompt"] = (string)row["prompt"]!, ["chosen"] = (string)row["rejected"]!, ["rejected"] = (string)row["chosen"]! })];
+        var pairs = folder.Write("pairs.jsonl", string.Join('\n', rows.Select(row => row.ToJsonString())));
+        var result = await Tool.JsonAsync("eval", "--adapter", folder["reward"], "-d", pairs, "--batch-size", $"{batchSize}");
+
+        // Each text alone, by the prediction of a value.
+        using var loaded = Models.AutoPeftModel.ForSequenceClassification(folder["reward"], new() { LabelCount = 1 });
+        var tokenizer = Tokenizer.FromPretrained(Tool.Model);
+        double Score(JsonNode row, string which) => Models.Classifying.Regress(loaded.Model, [(string)row["prompt"]! + (string)row[which]! + "</s>"], tokenizer).Single();
+        double[] chosen = [.. rows.Select(row => Score(row, "chosen"))], rejected = [.. rows.Select(row => Score(row, "rejected"))], margins = [.. chosen.Zip(rejected, (a, b) => a - b)];
+        ((int)result["rows"]!).ShouldBe(11);
+        Close(result["loss"]!, margins.Average(margin => Math.Log(1 + Math.Exp(-margin))));
+        Close(result["metrics"]!["accuracy"]!, margins.Count(margin => margin > 0) / 11.0);
+        Close(result["metrics"]!["margin"]!, margins.Average());
+        Close(result["metrics"]!["rewards/chosen"]!, chosen.Average());
+        Close(result["metrics"]!["rewards/rejected"]!, rejected.Average());
+        Close(result["metrics"]!["mean_reward"]!, chosen.Concat(rejected).Average());
+        result["perplexity"].ShouldBeNull();
+        margins.Count(margin => margin > 0).ShouldBeInRange(1, 10);
+
+        var text = await Tool.RunAsync("eval", "--adapter", folder["reward"], "-d", pairs);
+        foreach (var name in new[] { "rows", "loss", "accuracy", "margin", "rewards/chosen", "rewards/rejected", "mean_reward" }) text.Output.ShouldContain(name);
+
+        static void Close(JsonNode value, double expected) => ((double)value).ShouldBe(expected, 1e-5);   // float32, sums in another order
+    }
+
+    [Fact]
+    public async Task Pairs_need_a_reward_model()
+    {
+        (await Tool.RunAsync("eval", "-m", Tool.Model, "-d", Tool.Data("pairs.jsonl"))).Error.ShouldContain("which a reward model scores, but the task of this model is causal-lm");
+        (await Tool.RunAsync("eval", "-m", Tool.Model, "--task", "sequence-classification", "-d", Tool.Data("pairs.jsonl"))).Error.ShouldContain("but this classifier has 2 classes: name an adapter that `peft reward` trained");
+    }
+
     [Fact]
     public async Task A_reward_model_of_the_command_line_scores_completions()
     {

@@ -10,7 +10,7 @@ namespace Peft;
 /// </summary>
 /// <remarks>
 /// Batches hold <see cref="Batch.InputIds"/> <c>[2n, sequence]</c>, prompt and completion, the chosen texts first; optionally <c>margin</c> <c>[n]</c>, by how much the rewards should differ.
-/// An adapter fully trains the head and saves it. Evaluations add <c>calibration_error</c>: how far the
+/// An adapter fully trains the head and saves it. Evaluations add <c>rewards/chosen</c> and <c>rewards/rejected</c>, the mean rewards, and <c>calibration_error</c>: how far the
 /// probabilities σ(r_chosen − r_rejected) are from the fractions of pairs that are right.
 /// </remarks>
 public sealed class RewardObjective : Objective
@@ -83,6 +83,9 @@ public sealed class RewardObjective : Objective
         metrics.AddMaximum("max_reward", all.max());
         metrics.Add("accuracy", difference.gt(Constant(0)).to_type(ScalarType.Float32).mean(), pairs);
         metrics.Add("margin", difference.mean(), pairs);
-        if (!training) Calibration.Add(metrics, difference);   // a batch is too small to tell
+        if (training) return;
+        metrics.Add("rewards/chosen", chosen.mean(), pairs);
+        metrics.Add("rewards/rejected", rejected.mean(), pairs);
+        Calibration.Add(metrics, difference);   // a batch is too small to tell
     }
 }

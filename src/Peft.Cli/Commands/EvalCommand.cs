@@ -14,12 +14,23 @@ internal static class EvalCommand
             var logger = new TextLogger(context);
             var source = data.Rows(context);
             using var model = loaded.Open(context, trainable: true, task: task.Task);
-            var rows = model.Task.Open(context, task, source, data.Reading(context, model.Tokenizer, logger), (model.Pretrained as ClassifyingModel)?.Labels);
+            var reading = data.Reading(context, model.Tokenizer, logger);
             ITrainable evaluated = model.Peft is { } peft ? peft : new ModuleTrainable(model.Pretrained);
-            var result = new Trainer(evaluated, rows, new() { EvaluationBatchSize = context.Get(batch) }) { Evaluation = rows, Logger = logger }.Evaluate(context.Cancel);
+            var objective = HasPairs(source) ? Pairs(model, evaluated, source) : null;
+            var rows = objective is null ? model.Task.Open(context, task, source, reading, (model.Pretrained as ClassifyingModel)?.Labels) : DataFiles.Rewards(source, reading);
+            var result = new Trainer(evaluated, rows, new() { EvaluationBatchSize = context.Get(batch) }) { Evaluation = rows, Objective = objective, Logger = logger }.Evaluate(context.Cancel);
             var perplexity = model.Task is LanguageTask ? Math.Exp(result.Loss) : (double?)null;
             context.Result(new { Rows = rows.Count, result.Loss, Perplexity = perplexity, Metrics = result.Metrics.Count > 0 ? result.Metrics : null },
                 console => console.Fields([("rows", Show.Count(rows.Count)), ("loss", Show.Number(result.Loss)), ("perplexity", perplexity is { } value ? Show.Number(value) : null), .. result.Metrics.Select(metric => (metric.Key, (object?)Show.Number(metric.Value)))]));
         });
     }
+
+    private static bool HasPairs(DataSource source) => source.Rows is { } rows && rows.Columns.Contains("chosen") && rows.Columns.Contains("rejected");
+
+    private static RewardObjective Pairs(LoadedModel model, ITrainable evaluated, DataSource source) => model.Pretrained switch
+    {
+        SequenceClassifier { LabelCount: 1 } => new(evaluated),
+        SequenceClassifier { LabelCount: var count } => throw new ToolException($"{source.Path} has pairs of chosen and rejected, which a reward model scores, but this classifier has {count} classes: name an adapter that `peft reward` trained by --adapter."),
+        _ => throw new ToolException($"{source.Path} has pairs of chosen and rejected, which a reward model scores, but the task of this model is {model.Task.Name}: name an adapter that `peft reward` trained by --adapter."),
+    };
 }
