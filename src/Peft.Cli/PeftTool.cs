@@ -48,7 +48,12 @@ internal sealed class PeftTool(TextReader input, TextWriter output, TextWriter e
         var parsed = root.Parse(args);
         // All the options of a command would push the error out of sight.
         var wrong = args.Length > 0 ? parsed.Action as ParseErrorAction : null;
-        if (wrong is not null) wrong.ShowHelp = false;
+        if (wrong is not null)
+        {
+            wrong.ShowHelp = false;
+            // Everything resembles an option of one letter.
+            wrong.ShowTypoCorrections = parsed.UnmatchedTokens.All(token => token.Length > 2 && (token.StartsWith("--", StringComparison.Ordinal) || parsed.CommandResult.Command is RootCommand));
+        }
         var code = await parsed.InvokeAsync(new() { Output = wrong is null ? output : error, Error = error, ProcessTerminationTimeout = null }, interrupt.Token).ConfigureAwait(false);
         if (wrong is not null) await error.WriteLineAsync($"peft {(parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ")}--help lists what it takes.").ConfigureAwait(false);
         return code;

@@ -36,7 +36,7 @@ internal static class ConvertCommand
                         peft.SaveToAdapterHub(folder);
                         break;
                     case "lora":
-                        if (peft.CheckExport(ExportTarget.Lora) is { Count: > 0 } problems) throw new ToolException($"This adapter cannot become a plain LoRA: {string.Join(' ', problems)}");
+                        if (peft.CheckExport(ExportTarget.Lora) is { Count: > 0 } problems) throw new ToolException($"This adapter cannot become a plain LoRA: {string.Join(' ', problems.Select(context.Translate))}");
                         peft.SaveAsPlainLora(folder);
                         break;
                     default:

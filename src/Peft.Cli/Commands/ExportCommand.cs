@@ -39,7 +39,7 @@ internal static class ExportCommand
             if (peft?.Adapters.Keys.Single() is { } name && name != PeftModel.DefaultName) peft.Rename(name, PeftModel.DefaultName);   // so that the files lie in the folder itself
             var options = new ExportOptions { Dtype = model.Pretrained.parameters().Any(parameter => parameter.dtype == ScalarType.Float16) ? ScalarType.Float16 : ScalarType.Float32 };
             if (context.Get(maxRank) is { } rank) options = options with { MaxRank = rank };
-            var problems = peft?.CheckExport(Formats[target], options: options) ?? model.Pretrained.CheckExport(Formats[target], options);
+            List<string> problems = [.. (peft?.CheckExport(Formats[target], options: options) ?? model.Pretrained.CheckExport(Formats[target], options)).Select(context.Translate)];
             if (context.Get(check))
             {
                 context.Code = problems.Count == 0 ? ExitCode.Success : ExitCode.Refused;

@@ -67,10 +67,14 @@ internal sealed class ToolContext(ParseResult parse, TextReader input, TextWrite
         if (!Verbose && failure is not (PeftException or ArgumentException)) error.WriteLine("This is unexpected: --verbose shows where it happened.");
     }
 
+    /// <summary>A message of the library, in terms of the command line.</summary>
+    public string Translate(string message) => CommandLineTerms.Translate(message, Parse.CommandResult.Command.Options);
+
     // .NET speaks of the parameter and adds its value in a line of its own; the command line has an option of that name.
     private string Message(Exception failure)
     {
-        if (failure is not ArgumentException { ParamName: { Length: > 0 } name }) return failure.Message;
+        if (failure is ToolException) return failure.Message;
+        if (failure is not ArgumentException { ParamName: { Length: > 0 } name }) return Translate(failure.Message);
         var option = "--" + JsonNamingPolicy.KebabCaseLower.ConvertName(name);
         var text = failure.Message.Split('\n')[0].TrimEnd().Replace($" (Parameter '{name}')", "", StringComparison.Ordinal);
         return Parse.CommandResult.Command.Options.Any(each => each.Name == option) ? text.Replace(name, option, StringComparison.Ordinal) : text;

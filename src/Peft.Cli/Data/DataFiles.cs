@@ -36,7 +36,7 @@ internal static class DataFiles
         var columns = rows.Columns;
         if (columns.Count == 0) throw new ToolException($"{source.Path} has no rows.");
         return forms.Any(form => form.All(columns.Contains)) ? rows
-            : throw new ToolException($"{source.Path} has the columns {string.Join(", ", columns)}, but this command reads {string.Join(", or ", forms.Select(form => string.Join(" and ", form)))}: rename them by --columns old=new.");
+            : throw new ToolException($"{source.Path} has the columns {string.Join(", ", columns)}, but this command reads {string.Join(", or ", forms.Select(form => string.Join(" and ", form)))}: rename them by --columns old=new.{(columns.Contains("chosen") && columns.Contains("rejected") ? " Pairs are for `peft dpo` and `peft reward`." : "")}");
     }
 
     /// <summary>The texts of a column.</summary>

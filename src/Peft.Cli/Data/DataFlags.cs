@@ -75,6 +75,8 @@ internal sealed class DataFlags
 
     private DataSource Open(ToolContext context, string path, string name)
     {
+        if (File.Exists(path) && name != "train") throw new ToolException($"{path} is a single file, which has no split '{name}': leave out {(context.Has(split) ? "--split" : "--eval-split, or name another file by --eval-data")}.");
+        if (File.Exists(path) && context.Get(subset) is { } part) throw new ToolException($"{path} is a single file, which has no configuration '{part}': leave out --subset.");
         if (Path.GetExtension(path).Equals(".txt", StringComparison.OrdinalIgnoreCase))
             return context.Get(columns) is { Length: > 0 } ? throw new ToolException($"--columns renames columns, but {path} is a text, whose lines have the one column text: leave it out.") : new(path, null);
         var rows = Dataset.Load(path, new() { Split = name, Configuration = context.Get(subset) });

@@ -48,6 +48,8 @@ internal sealed class MethodFlags
         settings.AddRange(Settings.Split(context.Get(Set), "--set"));
         var options = Settings.Apply((AdapterOptions)Activator.CreateInstance(type)!, settings, $"--method {context.Get(Method)}");
         options.Validate();
+        if (options is LoraOptions { Initialization: var start } && (start == LoraInitialization.Corda || start == LoraInitialization.Eva || start == LoraInitialization.LoraGa || start == LoraInitialization.Loftq))
+            throw new ToolException($"init_lora_weights={start} computes the factors from samples or weights, which no command does: take pissa, olora or the default, or use the library.");
         return options;
     }
 

@@ -4,7 +4,9 @@ namespace Peft.Cli;
 internal sealed class RunFlags
 {
     // Options whose value goes into a property of TrainingOptions.
-    private readonly IReadOnlyList<(Option<string> Option, string Property)> settings =
+    private readonly IReadOnlyList<(Option<string> Option, string Property)> settings = Settable();
+
+    private static IReadOnlyList<(Option<string> Option, string Property)> Settable() =>
     [
         (Setting("--epochs", "int", "Number of epochs (3)."), nameof(TrainingOptions.Epochs)),
         (Setting("--max-steps", "int", "Number of steps of the whole run, instead of epochs."), nameof(TrainingOptions.MaxSteps)),
@@ -29,6 +31,10 @@ internal sealed class RunFlags
     public Option<bool> Resume { get; } = new("--resume") { Description = "Go on from the last checkpoint in the output folder." };
 
     public Option<string[]> Sample { get; } = new("--sample") { Description = "A prompt that the report shows completed before and after training.", HelpName = "prompt" };
+
+    /// <summary>Names of the settings of <see cref="TrainingOptions"/> that an option sets.</summary>
+    public static IEnumerable<string> SettingsOf(string option)
+        => option == "--load-best" ? [nameof(TrainingOptions.LoadBestAtEnd)] : Settable().Where(each => each.Option.Name == option).Select(each => each.Property);
 
     public IEnumerable<Option> All => [.. settings.Select(each => each.Option), LoadBest, Training, Output, Resume, Sample];
 

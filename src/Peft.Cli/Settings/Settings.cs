@@ -84,6 +84,7 @@ internal static class Settings
         if (IsPlainList(type)) type = type.GetGenericArguments()[0];
         var kind = type == typeof(int) || type == typeof(long) ? "a whole number" : type == typeof(double) || type == typeof(float) ? "a number" : type == typeof(bool) ? "true or false"
             : type.IsEnum && cause is FormatException or ArgumentException ? $"one of {string.Join(", ", Enum.GetNames(type))}" : null;
+        if (cause.Message.StartsWith($"'{value}' is not", StringComparison.Ordinal)) return cause.Message;
         return kind is null ? $"'{value}' cannot be {property.Name}. {cause.Message}" : $"{property.Name} must be {kind}, but was '{value}'.";
     }
 

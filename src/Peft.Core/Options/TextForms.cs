@@ -39,6 +39,16 @@ internal static class TextForms
         public override bool CanConvertFrom(ITypeDescriptorContext? context, Type sourceType) => sourceType == typeof(string);
 
         public override object ConvertFrom(ITypeDescriptorContext? context, System.Globalization.CultureInfo? culture, object value)
-            => value is string text ? new torch.Device(text) : throw GetConvertFromException(value);
+        {
+            if (value is not string text) throw GetConvertFromException(value);
+            try
+            {
+                return new torch.Device(text);
+            }
+            catch (Exception error) when (error is ArgumentException or FormatException or OverflowException)
+            {
+                throw new FormatException($"'{text}' is not a device. Devices are cpu, cuda and cuda:N, with the number N of a GPU from 0 on{(text.StartsWith("gpu", StringComparison.OrdinalIgnoreCase) ? ": use cuda for a GPU" : "")}.", error);
+            }
+        }
     }
 }

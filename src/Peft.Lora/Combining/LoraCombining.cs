@@ -23,6 +23,7 @@ public static class LoraCombining
     {
         options.Validate();
         if (parts.Count == 0) throw new AdapterOptionsException("Name at least one adapter to combine.");
+        if (parts.FirstOrDefault(part => !double.IsFinite(part.Weight)) is { Name: not null } endless) throw new AdapterOptionsException($"The weight of adapter '{endless.Name}' is {endless.Weight}, but must be finite.");
         var sources = parts.Select(part => (Options: LoraOf(model, part.Name), Layers: LayersOf(model, part.Name), part.Weight)).ToList();
         if (parts.SelectMany(part => model.Find(part.Name).Layers).FirstOrDefault(layer => !HasPlainFactors(layer)) is { } odd)
             throw new AdapterOptionsException($"The LoRA of {odd.Target} is not a single product B·A, so its adapter cannot be combined with others. Activate the adapters together instead.");
