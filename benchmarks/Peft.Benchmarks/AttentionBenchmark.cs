@@ -23,7 +23,7 @@ internal static class AttentionBenchmark
             var (cosine, sine) = (cat([angles, angles], -1).cos(), cat([angles.sin().neg(), angles.sin()], -1));
             var gradient = randn(rows, positions, count * head);
             var shape = new AttentionShape(count, keyHeads, head, head, (float)(1 / Math.Sqrt(head)), at.GetValue(window));
-            Tensor Forward() => FusedAttention.Run(inputs[0], inputs[1], inputs[2], shape, null, null, null, cosine, sine);
+            Tensor Forward() => FusedAttention.Run(inputs[0], inputs[1], inputs[2], new FusedAttention([0, 1, 2], rows, positions, shape, null, null, null, cosine, sine));
             double Seconds(Action action) => Measure.Seconds(() =>
             {
                 using var inner = NewDisposeScope();

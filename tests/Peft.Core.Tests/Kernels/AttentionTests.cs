@@ -28,7 +28,7 @@ public class AttentionTests
             var (cosine, sine) = (cat([angles.cos(), angles.cos()], -1), cat([angles.sin().neg(), angles.sin()], -1));
             var shape = new AttentionShape(Heads, shared, size, size, (float)(1 / Math.Sqrt(size)), window, causal);
 
-            var actual = FusedAttention.Run(inputs[0], inputs[1], inputs[2], shape, null, null, null, cosine.to(ScalarType.Float32), sine.to(ScalarType.Float32));
+            var actual = FusedAttention.Run(inputs[0], inputs[1], inputs[2], new FusedAttention([0, 1, 2], 2, length, shape, null, null, null, cosine.to(ScalarType.Float32), sine.to(ScalarType.Float32)));
             Tensor[] exact = [.. inputs.Select(input => input.detach().to(ScalarType.Float64).requires_grad_())];
             var expected = Expected(exact, cosine, sine, window, causal);
 
