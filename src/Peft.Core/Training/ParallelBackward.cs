@@ -8,7 +8,7 @@ namespace Peft;
 /// Runs forward and backward passes over parts of batches on several threads. They synchronize once per batch, whereas torch's own threads synchronize in each operation.
 /// </summary>
 /// <remarks>Each part has its own gradients, which are added in the order of the parts, so that runs are reproducible.</remarks>
-internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameters, MemoryReturn memory) : IBackward
+internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameters) : IBackward
 {
     // Each part but the first has a copy of the gradients. With more trainable parameters than this, the copies would take too much memory.
     private const long MaxGradientBytes = 1L << 26;
@@ -121,7 +121,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
         while (true)
         {
             using var scope = NewDisposeScope();
-            using (memory.Forward()) if (!terms.MoveNext()) return sum;
+            if (!terms.MoveNext()) return sum;
             var loss = terms.Current.mul(Constant(weight));
             if (!tried && (loss.numel() != 1 || !loss.requires_grad))
             {

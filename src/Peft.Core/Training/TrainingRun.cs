@@ -6,6 +6,8 @@ namespace Peft;
 /// <summary>One run of a trainer, from its first step or a checkpoint to its end.</summary>
 internal sealed class TrainingRun : IDisposable
 {
+    private static readonly TimeSpan LongStep = TimeSpan.FromSeconds(1);
+
     private readonly Trainer trainer;
     private readonly TrainingOptions options;
     private readonly IProgress<TrainingProgress>? progress;
@@ -16,7 +18,6 @@ internal sealed class TrainingRun : IDisposable
     private readonly IDisposable? restarts;
     private readonly TrainingMeter meter;
     private readonly MemoryMeter memory;
-    private readonly MemoryReturn freed = new();
     private readonly RunLog? log;
     private readonly TrainerControl control;
     private readonly RunState state;
@@ -78,7 +79,7 @@ internal sealed class TrainingRun : IDisposable
             totalSteps, options.BatchSize * options.GradientAccumulation, state.Step, optimizer.LearningRate);
         foreach (var warning in trainer.Model.Warnings.Concat(trainer.Data.Warnings).Concat(trainer.Goal.Warnings(trainer.Model, options))) TrainingLog.Warning(trainer.Logger, warning);
         foreach (var callback in trainer.Callbacks) callback.OnTrainBegin(control);
-        using var step = new TrainingStep(trainer, parameters, optimizer, memory, freed, state.Division);
+        using var step = new TrainingStep(trainer, parameters, optimizer, memory, state.Division);
         if (state.EvaluationDue) Evaluate();
         StopReason? reason = Reason();
         while (reason is null && state.Step < totalSteps)
@@ -148,7 +149,8 @@ internal sealed class TrainingRun : IDisposable
         parameters.ZeroGradients();
         if (options.Restarts is { } restart && restart.IsDue(state.Step, totalSteps)) Restart(restart);
         var elapsed = trainer.Time.GetElapsedTime(start);
-        freed.EndStep(elapsed);
+        // The heap keeps what a step has freed, in pieces that the next step does not fill. Returning it takes some hundredths of a second.
+        if (elapsed > LongStep && TorchRuntime.Cpu.MemoryReturn) MemoryMeter.Trim();
         stepTime += elapsed;
         tokens += outcome.Tokens;
         return new(state.Step, totalSteps, (double)state.Step / stepsPerEpoch, outcome.Loss, outcome.GradientNorm, factor * optimizer.LearningRate,

@@ -4,11 +4,11 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>One optimizer step: forward and backward passes over its batches, checks, clipping, update.</summary>
-internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, FlatOptimizer optimizer, MemoryMeter meter, MemoryReturn memory, MemoryDivision? division) : IDisposable
+internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, FlatOptimizer optimizer, MemoryMeter memory, MemoryDivision? division) : IDisposable
 {
     private readonly TrainingOptions options = trainer.Options;
     private readonly Device device = trainer.Model.Trainables[0].Value.device;
-    private readonly IBackward[] runners = Runners(trainer, parameters, optimizer, meter, memory, division);   // the first that supports the batches is used
+    private readonly IBackward[] runners = Runners(trainer, parameters, optimizer, memory, division);   // the first that supports the batches is used
     private bool first = true;
     private static readonly Dictionary<string, double> None = [];
     private static readonly Dictionary<string, IReadOnlyList<string>> NoSamples = [];
@@ -22,10 +22,10 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
     /// <param name="Samples">Texts of the objective.</param>
     public readonly record struct Outcome(double Loss, double GradientNorm, long Tokens, IReadOnlyDictionary<string, double> Metrics, bool Skipped, IReadOnlyDictionary<string, IReadOnlyList<string>> Samples);
 
-    private static IBackward[] Runners(Trainer trainer, FlatParameters parameters, FlatOptimizer optimizer, MemoryMeter meter, MemoryReturn memory, MemoryDivision? division)
+    private static IBackward[] Runners(Trainer trainer, FlatParameters parameters, FlatOptimizer optimizer, MemoryMeter memory, MemoryDivision? division)
     {
-        IBackward[] runners = [new ParallelBackward(trainer, parameters, memory), new WholeBackward(trainer, parameters, memory)];
-        return division is null ? runners : [new BoundedBackward(runners, trainer, parameters, optimizer, division, meter)];
+        IBackward[] runners = [new ParallelBackward(trainer, parameters), new WholeBackward(trainer, parameters)];
+        return division is null ? runners : [new BoundedBackward(runners, trainer, parameters, optimizer, division, memory)];
     }
 
     /// <param name="step">Number of completed steps.</param>

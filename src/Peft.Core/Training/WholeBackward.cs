@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>Runs undivided batches sequentially, with gradient accumulation.</summary>
-internal sealed class WholeBackward(Trainer trainer, FlatParameters parameters, MemoryReturn memory) : IBackward
+internal sealed class WholeBackward(Trainer trainer, FlatParameters parameters) : IBackward
 {
     private bool first = true;
 
@@ -20,7 +20,7 @@ internal sealed class WholeBackward(Trainer trainer, FlatParameters parameters, 
             while (true)
             {
                 using var scope = NewDisposeScope();
-                using (memory.Forward()) if (!terms.MoveNext()) break;
+                if (!terms.MoveNext()) break;
                 var loss = Checked(terms.Current);
                 var part = batches.Count == 1 ? loss : loss.mul(Constant(batch.Weight / weight));
                 using (SavedTensors.InOnePass()) part.backward();
