@@ -33,6 +33,7 @@ public sealed class CpuOptionsTests : IDisposable
         Switches(() => LowRankProduct.Of(new(weight), null, a, b, 1) is not null, new() { LowRankProducts = false });
         Switches(() => RmsNormKernel.Supports(few, weight[0]), new() { NormsAndGates = false });
         Switches(() => SwigluKernel.Supports(few, few), new() { NormsAndGates = false });
+        Switches(() => LogSoftmaxKernel.Supports(few, zeros(4, ScalarType.Int64)), new() { TokenLosses = false });
         Switches(() => WorkTeam.TryRun(2, 2, _ => { }), new() { WorkTeam = false });
     }
 
