@@ -52,7 +52,7 @@ internal sealed class PeftTool(TextReader input, TextWriter output, TextWriter e
         {
             wrong.ShowHelp = false;
             // Everything resembles an option of one letter.
-            wrong.ShowTypoCorrections = parsed.UnmatchedTokens.All(token => token.Length > 2 && (token.StartsWith("--", StringComparison.Ordinal) || parsed.CommandResult.Command is RootCommand));
+            wrong.ShowTypoCorrections = parsed.UnmatchedTokens.Any(token => token.Length > 2 && (token.StartsWith("--", StringComparison.Ordinal) || parsed.CommandResult.Command is RootCommand));
         }
         var code = await parsed.InvokeAsync(new() { Output = wrong is null ? output : error, Error = error, ProcessTerminationTimeout = null }, interrupt.Token).ConfigureAwait(false);
         if (wrong is not null) await error.WriteLineAsync($"peft {(parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ")}--help lists what it takes.").ConfigureAwait(false);

@@ -89,8 +89,11 @@ public sealed class ClassifierTests : IDisposable
             refused.Error.ShouldContain("CausalLM");
             Directory.Exists(folder["none"]).ShouldBeFalse();
         }
-        await Tool.JsonAsync("combine", $"{folder["tags"]}:0.5", $"{folder["tags"]}:0.5", "-o", folder["combined"]);
-        (await Tool.JsonAsync("predict", "-a", folder["combined"], "Lily lives in Oslo."))[0]!["words"]!.AsArray().Count.ShouldBe(5);
+        // A combination would lose the trained head.
+        var uncombined = await Tool.RunAsync("combine", $"{folder["tags"]}:0.5", $"{folder["tags"]}:0.5", "-o", folder["combined"]);
+        uncombined.Code.ShouldBe(1);
+        uncombined.Error.ShouldContain("fully trained modules");
+        Directory.Exists(folder["combined"]).ShouldBeFalse();
     }
 
     [Fact]

@@ -34,7 +34,7 @@ public sealed class InspectionTests(TrainedAdapters trained) : IClassFixture<Tra
         ((string)beams[0]!["text"]!).ShouldNotBeEmpty();
         var wrong = await Tool.RunAsync("generate", "Hi", "-m", Tool.Model, "--top-p", "2");
         (wrong.Code, wrong.Output).ShouldBe((1, ""));
-        wrong.Error.ShouldContain("TopP must be above 0 and at most 1");
+        wrong.Error.ShouldContain("--top-p must be above 0 and at most 1");
     }
 
     [Fact]
@@ -124,7 +124,7 @@ public sealed class InspectionTests(TrainedAdapters trained) : IClassFixture<Tra
         ((bool)(await Tool.JsonAsync("export", "-a", trained.First, "--format", "lora", "--check"))["ok"]!).ShouldBeTrue();
         (await Tool.RunAsync(Tool.Train(folder["dora"], "--set", "use_dora=true"))).Code.ShouldBe(0);
         var check = await Tool.RunAsync("export", "-a", folder["dora"], "--format", "lora", "--check", "--json");
-        (check.Code, (string)JsonNode.Parse(check.Output)!["problems"]![0]!).ShouldBe((1, "DoRA is not supported by readers of plain LoRA. Merge the adapter (MergeAndUnload) and use the model."));
+        (check.Code, (string)JsonNode.Parse(check.Output)!["problems"]![0]!).ShouldBe((1, "DoRA is not supported by readers of plain LoRA. Merge the adapter (`peft merge`) and use the model."));
         foreach (var args in new[] { new[] { "export", "-a", folder["dora"], "--format", "lora" }, ["convert", folder["dora"], "--to", "lora"] })
         {
             var refused = await Tool.RunAsync([.. args, "-o", folder["out"]]);

@@ -8,8 +8,8 @@ public sealed class MessageTests : IDisposable
     public void Dispose() => folder.Dispose();
 
     [Theory]
-    [InlineData("peft: 'gpu' is not a device. Devices are cpu, cuda and cuda:N, with the number N of a GPU from 0 on: use cuda for a GPU.", "generate", "hello", "--device", "gpu")]
-    [InlineData("peft: 'cuda:x' is not a device. Devices are cpu, cuda and cuda:N, with the number N of a GPU from 0 on.", "generate", "hello", "--device", "cuda:x")]
+    [InlineData("peft: --device: 'gpu' is not a device. Devices are cpu, cuda and cuda:N, with the number N of a GPU from 0 on: use cuda for a GPU.", "generate", "hello", "--device", "gpu")]
+    [InlineData("peft: --device: 'cuda:x' is not a device. Devices are cpu, cuda and cuda:N, with the number N of a GPU from 0 on.", "generate", "hello", "--device", "cuda:x")]
     [InlineData("'nf5' is not a kind of quantization.", "generate", "hello", "-q", "nf5")]
     [InlineData("--top-p must be above 0 and at most 1, but is 2.", "generate", "hello", "--top-p", "2")]
     [InlineData("--temperature must be above 0", "generate", "hello", "--temperature", "-1")]

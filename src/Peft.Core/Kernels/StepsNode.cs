@@ -83,11 +83,11 @@ internal sealed class StepsNode : GraphNode<StepsNode>
             if (sums.Take(first, step.Outputs) is { } given)
             {
                 var values = Array.ConvertAll(step.Reads, read => job.Saved[read] < 0 ? null! : saved[job.Saved[read]]);
-                var results = step.Backward(values, saved.AsSpan(job.Own[i]), given, Array.ConvertAll(step.Reads, read => job.Learns[read]));
+                var results = Differentiate(step, values, saved.AsSpan(job.Own[i]), given, Array.ConvertAll(step.Reads, read => job.Learns[read]));
                 for (var r = 0; r < step.Reads.Length; r++)
                 {
                     if (results[r] is not { } result) continue;
-                    var isGiven = Array.IndexOf(given, result) >= 0;
+                    var isGiven = Contains(given, result);
                     sums.Add(step.Reads[r], isGiven ? result.alias() : result, !isGiven);
                 }
                 ofTrained[i] = [.. results[step.Reads.Length..]];
@@ -100,4 +100,17 @@ internal sealed class StepsNode : GraphNode<StepsNode>
         }
         return [.. Enumerable.Range(0, job.Inputs).Select(i => sums[i]), .. ofTrained.SelectMany(own => own), null];
     }
+
+    // Views that a step makes would keep memory until the end of the node.
+    private static Tensor?[] Differentiate(NodeStep step, Tensor[] values, ReadOnlySpan<Tensor> saved, Tensor[] given, bool[] wanted)
+    {
+        using var scope = NewDisposeScope();
+        var results = step.Backward(values, saved, given, wanted);
+        foreach (var result in results)
+            if (result is not null && !Contains(given, result)) result.MoveToOuterDisposeScope();
+        return results;
+    }
+
+    // Equals would compare values.
+    private static bool Contains(Tensor[] tensors, Tensor one) => Array.Exists(tensors, each => ReferenceEquals(each, one));
 }

@@ -47,7 +47,7 @@ internal static class TextForms
             }
             catch (Exception error) when (error is ArgumentException or FormatException or OverflowException)
             {
-                throw new FormatException($"'{text}' is not a device. Devices are cpu, cuda and cuda:N, with the number N of a GPU from 0 on{(text.StartsWith("gpu", StringComparison.OrdinalIgnoreCase) ? ": use cuda for a GPU" : "")}.", error);
+                throw new FormatException($"'{text}' is not a device. Devices are cpu, cuda and cuda:N, with the number N of a GPU from 0 on{(text.StartsWith("gpu", StringComparison.OrdinalIgnoreCase) ? ": use cuda for a GPU" : "")}.");   // without the cause, which is no sentence
             }
         }
     }

@@ -100,6 +100,19 @@ public class StepsNodeTests
         foreach (var (ours, theirs) in leaves.Zip(exact).Where(pair => pair.First.requires_grad)) ours.grad!.RelativeDifference(theirs.grad!).ShouldBeLessThan(1e-5);
     }
 
+    // A tensor with NaN does not equal itself.
+    [Fact]
+    public void Gradients_that_are_not_numbers_pass_through()
+    {
+        using var scope = NewDisposeScope();
+        var (x, w) = (randn(2, 5, 16).requires_grad_(), randn(16, 16));
+        var steps = new NodeSteps(x);
+        var middle = steps.Add(new LinearStep(new PlainInput(), [0], 0, PlainProduct.Of(new FrozenMatrix(w), null)!));
+        steps.Add(new LinearStep(new PlainInput(), [middle], middle, PlainProduct.Of(new FrozenMatrix(w), null)!));
+        steps.Run()[0].backward([full([2, 5, 16], float.NaN)]);
+        x.grad!.isnan().all().item<bool>().ShouldBeTrue();
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
