@@ -13,6 +13,7 @@ internal static class Exponential
     private const float Lowest = -87.33654f;   // below, e^x is not a normal float32
     private const float LowestPower = -126;    // below, 2^x is not
     private const float Rounder = 12582912;
+    private const float C1 = 6.931472057e-1f, C2 = 2.402264689e-1f, C3 = 5.550328777e-2f, C4 = 9.618488957e-3f, C5 = 1.339993122e-3f, C6 = 1.5345812e-4f;   // coefficients of the polynomial
 
     /// <summary>Computes e^x for x ≤ 88, to 2 units in the last place; below −87.3 (and for −∞) the smallest normal value, 1.2·10⁻³⁸.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -43,11 +44,11 @@ internal static class Exponential
         x = Vector512.MaxNative(x, Vector512.Create(LowestPower));
         var shifted = x + Vector512.Create(Rounder);
         var f = x - (shifted - Vector512.Create(Rounder));
-        var p = Vector512.FusedMultiplyAdd(Vector512.Create(1.5345812e-4f), f, Vector512.Create(1.339993122e-3f));
-        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(9.618488957e-3f));
-        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(5.550328777e-2f));
-        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(2.402264689e-1f));
-        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(6.931472057e-1f));
+        var p = Vector512.FusedMultiplyAdd(Vector512.Create(C6), f, Vector512.Create(C5));
+        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(C4));
+        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(C3));
+        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(C2));
+        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(C1));
         p = Vector512.FusedMultiplyAdd(p, f, Vector512<float>.One);
         return (p.AsInt32() + (shifted.AsInt32() << 23)).AsSingle();
     }
@@ -66,11 +67,11 @@ internal static class Exponential
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Power(Vector256<float> shifted, Vector256<float> f)
     {
-        var p = Vector256.FusedMultiplyAdd(Vector256.Create(1.5345812e-4f), f, Vector256.Create(1.339993122e-3f));
-        p = Vector256.FusedMultiplyAdd(p, f, Vector256.Create(9.618488957e-3f));
-        p = Vector256.FusedMultiplyAdd(p, f, Vector256.Create(5.550328777e-2f));
-        p = Vector256.FusedMultiplyAdd(p, f, Vector256.Create(2.402264689e-1f));
-        p = Vector256.FusedMultiplyAdd(p, f, Vector256.Create(6.931472057e-1f));
+        var p = Vector256.FusedMultiplyAdd(Vector256.Create(C6), f, Vector256.Create(C5));
+        p = Vector256.FusedMultiplyAdd(p, f, Vector256.Create(C4));
+        p = Vector256.FusedMultiplyAdd(p, f, Vector256.Create(C3));
+        p = Vector256.FusedMultiplyAdd(p, f, Vector256.Create(C2));
+        p = Vector256.FusedMultiplyAdd(p, f, Vector256.Create(C1));
         p = Vector256.FusedMultiplyAdd(p, f, Vector256<float>.One);
         return (p.AsInt32() + (shifted.AsInt32() << 23)).AsSingle();
     }

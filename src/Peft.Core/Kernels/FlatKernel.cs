@@ -7,8 +7,7 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// Passes over flat gradients. On the CPU in float32 by own loops: torch would wake a second thread for some ten thousand values, and that thread then spins for milliseconds, in which it keeps a core from the next
-/// forward pass.
+/// Passes over flat gradients. On the CPU in float32 by own loops: torch would wake a second thread for some ten thousand values, and that thread then spins on a core that the next forward pass needs.
 /// </summary>
 internal static unsafe class FlatKernel
 {

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// Steps as one node of the autograd graph. TorchSharp's nodes cost tens of microseconds each, which is much in a small model. Each saved tensor is freed after its last use in the backward pass.
+/// Steps as one node of the autograd graph. Each node has a cost of its own: its arguments, saved tensors and gradients pass between .NET and torch. Each saved tensor is freed after its last use in the backward pass.
 /// </summary>
 internal sealed class StepsNode : GraphNode<StepsNode>
 {
