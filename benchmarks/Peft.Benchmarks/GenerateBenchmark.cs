@@ -11,8 +11,9 @@ internal static class GenerateBenchmark
         var (shape, batch, prompt, added) = (Measure.Shape(), Measure.Number("--batch", 1), Measure.Number("--prompt", 32), Measure.Number("--new", 64));
         var (warmup, runs, adapters) = (Measure.Warmup(), Measure.Number("--runs", 3), Measure.Number("--adapters", 1));
         var (merged, quantization) = (new Option<bool>("--merged"), Measure.Quantization());
+        var file = new Option<string?>("--model") { Description = "A model to read instead of one with random weights: a GGUF file or a folder. --shape then only says which modules LoRA adapts." };
         var ragged = new Option<bool>("--ragged") { Description = "Prompts of different lengths, from a quarter of --prompt to all of it." };
-        var command = new Command("generate", "New tokens per second.") { shape, batch, prompt, added, adapters, ragged, warmup, runs, merged, quantization };
+        var command = new Command("generate", "New tokens per second.") { shape, batch, prompt, added, adapters, ragged, warmup, runs, merged, quantization, file };
         command.Validators.Add(result =>
         {
             if (result.GetValue(adapters) > 1 && result.GetValue(merged)) result.AddError("Rows with different adapters cannot be merged: leave --merged or --adapters out.");
@@ -21,9 +22,10 @@ internal static class GenerateBenchmark
         {
             var device = Common.Apply(at);
             var memory = new MemoryPhases();
-            var (model, peft) = Shapes.Adapted(at.GetValue(shape)!, rank: 8, Measure.Quantization(at.GetValue(quantization)!), device, positions: at.GetValue(prompt) + at.GetValue(added));
+            var (model, peft) = Shapes.Adapted(at.GetValue(shape)!, rank: 8, Measure.Quantization(at.GetValue(quantization)!), device, positions: at.GetValue(prompt) + at.GetValue(added), path: at.GetValue(file));
             var (linear, all) = Shapes.Megabytes(model);
             if (at.GetValue(merged)) peft.MergeAndUnload();
+            else if (at.GetValue(adapters) == 0) peft.Unload();
             memory.End("load");
             var prompts = Prompts(at.GetValue(batch), at.GetValue(prompt), at.GetValue(ragged));
             var first = Seconds(model, peft, prompts, 1, at.GetValue(adapters), at.GetValue(warmup), at.GetValue(runs));
@@ -33,7 +35,7 @@ internal static class GenerateBenchmark
             Measure.Print(at, new
             {
                 benchmark = "generate", shape = at.GetValue(shape), batch = at.GetValue(batch), prompt = at.GetValue(prompt), ragged = at.GetValue(ragged), @new = at.GetValue(added), adapters = at.GetValue(adapters), merged = at.GetValue(merged),
-                quantization = at.GetValue(quantization), linear_mb = linear, model_mb = all, seconds = Math.Round(seconds, 3), tokens_per_s = Math.Round(at.GetValue(batch) * at.GetValue(added) / seconds, 1),
+                quantization = at.GetValue(quantization), model = Path.GetFileName(at.GetValue(file)), linear_mb = linear, model_mb = all, seconds = Math.Round(seconds, 3), tokens_per_s = Math.Round(at.GetValue(batch) * at.GetValue(added) / seconds, 1),
                 first_token_ms = Math.Round(first * 1000, 2), decode_tokens_per_s = seconds > first ? Math.Round(at.GetValue(batch) * (at.GetValue(added) - 1) / (seconds - first), 1) : (double?)null, peak_rss_mb = memory.Peak, memory_mb = memory.Megabytes,
             });
         });

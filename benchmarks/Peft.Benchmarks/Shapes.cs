@@ -19,15 +19,21 @@ internal static class Shapes
     /// <param name="rank">The rank of LoRA.</param>
     /// <param name="quantization">How the linear modules are quantized; null for float32.</param>
     /// <param name="device">Where the model is; null for the CPU.</param>
-    /// <param name="positions">Number of positions that are needed: a model with fewer gets more.</param>
-    public static (CausalLM Model, PeftModel Peft) Adapted(string shape, int rank, QuantizationOptions? quantization = null, Device? device = null, int positions = 0)
+    /// <param name="positions">Number of positions that are needed: a model with random weights and fewer gets more.</param>
+    /// <param name="path">A file or folder to read; null for random weights.</param>
+    public static (CausalLM Model, PeftModel Peft) Adapted(string shape, int rank, QuantizationOptions? quantization = null, Device? device = null, int positions = 0, string? path = null)
+    {
+        var model = path is null ? Random(shape, device, positions) : CausalLM.FromPretrained(path, new LoadOptions { Device = device });
+        if (quantization is not null) model.Quantize(quantization);
+        return (model, model.ApplyLora(rank, targets: shape == "gpt2" ? new[] { "c_attn" } : ModuleSelector.AllLinear));
+    }
+
+    private static CausalLM Random(string shape, Device? device, int positions)
     {
         var config = ModelConfig.Parse(Config(shape));
         var limit = shape == "gpt2" ? "n_positions" : "max_position_embeddings";
         if (config[limit]!.GetValue<int>() < positions) config = config.With(limit, positions);
-        var model = CausalLM.FromConfig(config, options: new LoadOptions { Device = device });
-        if (quantization is not null) model.Quantize(quantization);
-        return (model, model.ApplyLora(rank, targets: shape == "gpt2" ? new[] { "c_attn" } : ModuleSelector.AllLinear));
+        return CausalLM.FromConfig(config, options: new LoadOptions { Device = device });
     }
 
     /// <summary>Megabytes of the linear modules that are not the head, and of all weights.</summary>

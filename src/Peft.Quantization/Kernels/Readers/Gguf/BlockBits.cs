@@ -14,15 +14,24 @@ internal static unsafe class BlockBits
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> Of(Vector128<byte> bytes, int shift, int mask) => (bytes >>> shift) & Vector128.Create((byte)mask);
 
-    /// <summary>All ones for each of sixteen bits that is set, else 0.</summary>
+    /// <summary>Some bits of each byte, moved from one position to another.</summary>
+    /// <param name="bytes">The bytes.</param>
+    /// <param name="from">Where the bits are: a constant.</param>
+    /// <param name="to">Where they go: a constant.</param>
+    /// <param name="mask">The bits, where they go.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> Moved(Vector128<byte> bytes, int from, int to, int mask)
+        => (from < to ? bytes << (to - from) : from > to ? bytes >>> (from - to) : bytes) & Vector128.Create((byte)mask);
+
+    /// <summary>All ones for each of sixteen bits that is not set, else 0.</summary>
     /// <param name="at">32 bits.</param>
     /// <param name="part">0 for the first sixteen, 1 for the others.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<byte> Fifth(byte* at, int part)
+    public static Vector128<byte> WithoutFifth(byte* at, int part)
     {
         var bytes = Vector128.Create(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, (byte)1) + Vector128.Create((byte)(2 * part));
         var each = Vector128.Create(1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128);
-        return Vector128.Equals(Vector128.ShuffleNative(Vector128.CreateScalar(Unsafe.ReadUnaligned<uint>(at)).AsByte(), bytes) & each, each);
+        return Vector128.Equals(Vector128.ShuffleNative(Vector128.CreateScalar(*(uint*)at).AsByte(), bytes) & each, Vector128<byte>.Zero);
     }
 
     /// <summary>The scales and offsets of the eight groups of some K-quants: d·scale and −dmin·minimum, with scales and minima of 6 bits in 12 bytes.</summary>
@@ -37,10 +46,10 @@ internal static unsafe class BlockBits
         for (var i = 0; i < count; i++, blocks += blockBytes, scales += 8, offsets += 8)
         {
             var words = (uint*)blocks;
-            var both = HalfValue.Of(Vector128.Create(words[0] & 0xFFFF, words[0] >> 16, 0, 0));
             var numbers = Vector128.Create(words[1] & Six, words[3] & Four | (words[1] >> 2) & High, words[2] & Six, (words[3] >> 4) & Four | (words[2] >> 2) & High).AsByte();
-            Scale(Vector128.WidenLower(numbers).AsInt16(), Vector128.Create(both[0]), scales);
-            Scale(Vector128.WidenUpper(numbers).AsInt16(), Vector128.Create(-both[1]), offsets);
+            var (d, dmin) = HalfValue.Two(words[0]);
+            Scale(Vector128.WidenLower(numbers).AsInt16(), Vector128.Create(d), scales);
+            Scale(Vector128.WidenUpper(numbers).AsInt16(), Vector128.Create(-dmin), offsets);
         }
     }
 

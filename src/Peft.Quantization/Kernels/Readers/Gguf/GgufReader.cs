@@ -10,7 +10,7 @@ internal sealed unsafe class GgufReader<TBlock>(byte* bytes, GgufType type, long
 {
     private const int Width = 16;
     private const int Range = 1024;                 // values whose scales are converted at once
-    private const int Groups = Range / Width + 4;   // at most so many scales, and those that conversions write beyond the last
+    private const int Groups = Range / Width;     // at most so many scales
     private const int Ahead = 1024;                 // bytes between what is read and what is fetched
 
     [MethodImpl(JitOptions.Loop)]
@@ -18,14 +18,14 @@ internal sealed unsafe class GgufReader<TBlock>(byte* bytes, GgufType type, long
     {
         float* scales = stackalloc float[Groups], offsets = stackalloc float[Groups];
         var block = First(row, column);
-        int size = type.BlockSize, length = type.BlockBytes, units = size / (TBlock.Parts * Width), groups = TBlock.Parts * Width / TBlock.GroupSize;
+        int size = type.BlockSize, length = type.BlockBytes, groups = TBlock.Parts * Width / TBlock.GroupSize;
         for (var end = to + count; to < end;)
         {
             var stop = to + Math.Min(Range, end - to);
             TBlock.Factors(block, (int)(stop - to) / size, scales, offsets);
             float* scale = scales, offset = offsets;
             for (; to < stop; block += length)
-                for (var unit = 0; unit < units; unit++, to += TBlock.Parts * Width, scale += groups, offset += groups)
+                for (var unit = 0; unit < TBlock.Units; unit++, to += TBlock.Parts * Width, scale += groups, offset += groups)
                 {
                     ReadTwo<T>(block, unit, 0, scale, offset, to);
                     if (TBlock.Parts > 2) ReadTwo<T>(block, unit, 2, scale, offset, to);
@@ -43,7 +43,7 @@ internal sealed unsafe class GgufReader<TBlock>(byte* bytes, GgufType type, long
     {
         float* scales = stackalloc float[Groups], offsets = stackalloc float[Groups];
         var block = First(first, 0);
-        int size = type.BlockSize, length = type.BlockBytes, units = size / (TBlock.Parts * Width);
+        int size = type.BlockSize, length = type.BlockBytes;
         for (var end = x + columns; count > 0; count--)
         {
             var sum = 0f;
@@ -51,7 +51,7 @@ internal sealed unsafe class GgufReader<TBlock>(byte* bytes, GgufType type, long
             {
                 var blocks = (int)Math.Min(Range, end - at) / size;
                 TBlock.Factors(block, blocks, scales, offsets);
-                sum += T.IsOneVector && TBlock.HasPairs ? ProductOfPairs<T>(block, blocks, units, length, scales, offsets, at) : Product<T>(block, blocks, units, length, scales, offsets, at);
+                sum += T.IsOneVector && TBlock.HasPairs ? ProductOfPairs<T>(block, blocks, length, scales, offsets, at) : Product<T>(block, blocks, length, scales, offsets, at);
                 block += blocks * length;
             }
             *y++ = sum;
@@ -60,40 +60,48 @@ internal sealed unsafe class GgufReader<TBlock>(byte* bytes, GgufType type, long
 
     // Some blocks of a row. In the caller, the sums would be in memory, since it calls methods. Two sums hide the latency of the additions.
     [MethodImpl(JitOptions.Loop)]
-    private static float Product<T>(byte* block, int count, int units, int length, float* scales, float* offsets, float* x) where T : unmanaged, ISixteen<T>
+    private static float Product<T>(byte* block, int count, int length, float* scales, float* offsets, float* x) where T : unmanaged, ISixteen<T>
     {
         var groups = TBlock.Parts * Width / TBlock.GroupSize;
         T even = default, odd = default;
-        for (var end = block + count * length; block < end; block += length)
-            for (var unit = 0; unit < units; unit++, x += TBlock.Parts * Width, scales += groups, offsets += groups)
-            {
-                Prefetch.Near(block + Ahead + unit * 64);
-                even = Two(block, unit, 0, scales, offsets, x, even);
-                if (TBlock.Parts > 2) odd = Two(block, unit, 2, scales, offsets, x, odd);
-                if (TBlock.Parts > 4) even = Two(block, unit, 4, scales, offsets, x, even);
-                if (TBlock.Parts > 4) odd = Two(block, unit, 6, scales, offsets, x, odd);
-            }
+        var unit = 0;
+        for (var left = count * TBlock.Units; left > 0; left--, x += TBlock.Parts * Width, scales += groups, offsets += groups)
+        {
+            Prefetch.Near(block + Ahead + unit * 64);
+            even = Two(block, unit, 0, scales, offsets, x, even);
+            if (TBlock.Parts > 2) odd = Two(block, unit, 2, scales, offsets, x, odd);
+            if (TBlock.Parts > 4) even = Two(block, unit, 4, scales, offsets, x, even);
+            if (TBlock.Parts > 4) odd = Two(block, unit, 6, scales, offsets, x, odd);
+            if (++unit < TBlock.Units) continue;
+            unit = 0;
+            block += length;
+        }
         return T.Sum(T.Add(even, odd));
     }
 
     // The same by lookups: sixteen values are as soon computed as two, and then take one instruction each.
     [MethodImpl(JitOptions.Loop)]
-    private static float ProductOfPairs<T>(byte* block, int count, int units, int length, float* scales, float* offsets, float* x) where T : unmanaged, ISixteen<T>
+    private static float ProductOfPairs<T>(byte* block, int count, int length, float* scales, float* offsets, float* x) where T : unmanaged, ISixteen<T>
     {
         var (half, groups) = (TBlock.Parts / 2, TBlock.Parts * Width / TBlock.GroupSize);
         var numbers = T.Of((Vector128<byte>.Indices - Vector128.Create((byte)TBlock.Zero)).AsSByte());
         T even = default, odd = default;
-        for (var end = block + count * length; block < end; block += length)
-            for (var unit = 0; unit < units; unit++, x += TBlock.Parts * Width, scales += groups, offsets += groups)
+        var unit = 0;
+        for (var left = count * TBlock.Units; left > 0; left--, x += TBlock.Parts * Width, scales += groups, offsets += groups)
+        {
+            Prefetch.Near(block + Ahead + unit * 64);
+            T first = Table(numbers, scales, offsets), second = groups > 1 ? Table(numbers, scales + 1, offsets + 1) : first;
+            odd = T.MultiplyAdd(T.LookupPairs(second, first, TBlock.Pairs(block, unit, 0), out var low), T.Load(x + half * Width), odd);
+            even = T.MultiplyAdd(low, T.Load(x), even);
+            if (half > 1)
             {
-                Prefetch.Near(block + Ahead + unit * 64);
-                T first = Table(numbers, scales, offsets), second = groups > 1 ? Table(numbers, scales + 1, offsets + 1) : first;
-                odd = T.MultiplyAdd(T.LookupPairs(second, first, TBlock.Pairs(block, unit, 0), out var low), T.Load(x + half * Width), odd);
-                even = T.MultiplyAdd(low, T.Load(x), even);
-                if (half < 2) continue;
                 odd = T.MultiplyAdd(T.LookupPairs(second, first, TBlock.Pairs(block, unit, 1), out low), T.Load(x + (half + 1) * Width), odd);
                 even = T.MultiplyAdd(low, T.Load(x + Width), even);
             }
+            if (++unit < TBlock.Units) continue;
+            unit = 0;
+            block += length;
+        }
         return T.Sum(T.Add(even, odd));
     }
 

@@ -11,6 +11,9 @@ internal unsafe interface IGgufBlock
     /// <summary>True if the type has offsets.</summary>
     static abstract bool HasOffsets { get; }
 
+    /// <summary>Units of a block.</summary>
+    static abstract int Units { get; }
+
     /// <summary>Sixteens of a unit.</summary>
     static abstract int Parts { get; }
 
@@ -29,7 +32,7 @@ internal unsafe interface IGgufBlock
     /// <summary>The scales and offsets of the groups of some blocks.</summary>
     /// <param name="blocks">The blocks.</param>
     /// <param name="count">Number of blocks.</param>
-    /// <param name="scales">Takes the scales, and up to three more values.</param>
+    /// <param name="scales">Takes the scales.</param>
     /// <param name="offsets">Takes the offsets likewise, if the type has any.</param>
     static abstract void Factors(byte* blocks, int count, float* scales, float* offsets);
 

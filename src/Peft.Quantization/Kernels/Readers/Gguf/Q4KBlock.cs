@@ -11,6 +11,8 @@ internal readonly unsafe struct Q4KBlock : IGgufBlock
 
     public static bool HasOffsets => true;
 
+    public static int Units => 4;
+
     public static int Parts => 4;
 
     public static bool HasPairs => true;

@@ -11,6 +11,8 @@ internal readonly unsafe struct Q4x0Block : IGgufBlock
 
     public static bool HasOffsets => false;
 
+    public static int Units => 1;
+
     public static int Parts => 2;
 
     public static bool HasPairs => true;

@@ -11,6 +11,8 @@ internal readonly unsafe struct Q5KBlock : IGgufBlock
 
     public static bool HasOffsets => true;
 
+    public static int Units => 4;
+
     public static int Parts => 4;
 
     [MethodImpl(JitOptions.Loop)]
@@ -19,7 +21,8 @@ internal readonly unsafe struct Q5KBlock : IGgufBlock
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static T Sixteen<T>(byte* block, int unit, int part) where T : unmanaged, ISixteen<T>
     {
-        var (group, at) = (2 * unit + part / 2, part % 2 * 16);
-        return T.Of(BlockBits.Of(Vector128.Load(block + 48 + 32 * unit + at), part / 2 * 4, 15) | BlockBits.Of(Vector128.Load(block + 16 + at), group, 1) << 4);
+        var low = BlockBits.Of(Vector128.Load(block + 48 + 32 * unit + part % 2 * 16), part / 2 * 4, 15);
+        var fifth = (Vector128.Load(block + 16 + part % 2 * 16) >>> (2 * unit)) << (4 - part / 2);   // bits of neighbors are masked
+        return T.Of(low | (fifth & Vector128.Create((byte)16)));
     }
 }

@@ -11,6 +11,8 @@ internal readonly unsafe struct Q5x0Block : IGgufBlock
 
     public static bool HasOffsets => false;
 
+    public static int Units => 1;
+
     public static int Parts => 2;
 
     [MethodImpl(JitOptions.Loop)]
@@ -19,5 +21,5 @@ internal readonly unsafe struct Q5x0Block : IGgufBlock
     // Without the fifth bit, q − 16 is the low bits below ones.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static T Sixteen<T>(byte* block, int unit, int part) where T : unmanaged, ISixteen<T>
-        => T.Of((BlockBits.Of(Vector128.Load(block + 6), 4 * part, 15) | (~BlockBits.Fifth(block + 2, part) & Vector128.Create((byte)0xF0))).AsSByte());
+        => T.Of((BlockBits.Of(Vector128.Load(block + 6), 4 * part, 15) | (BlockBits.WithoutFifth(block + 2, part) & Vector128.Create((byte)0xF0))).AsSByte());
 }

@@ -11,6 +11,8 @@ internal readonly unsafe struct Q5x1Block : IGgufBlock
 
     public static bool HasOffsets => true;
 
+    public static int Units => 1;
+
     public static int Parts => 2;
 
     [MethodImpl(JitOptions.Loop)]
@@ -18,5 +20,5 @@ internal readonly unsafe struct Q5x1Block : IGgufBlock
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static T Sixteen<T>(byte* block, int unit, int part) where T : unmanaged, ISixteen<T>
-        => T.Of(BlockBits.Of(Vector128.Load(block + 8), 4 * part, 15) | (BlockBits.Fifth(block + 4, part) & Vector128.Create((byte)16)));
+        => T.Of(BlockBits.Of(Vector128.Load(block + 8), 4 * part, 15) | Vector128.AndNot(Vector128.Create((byte)16), BlockBits.WithoutFifth(block + 4, part)));
 }

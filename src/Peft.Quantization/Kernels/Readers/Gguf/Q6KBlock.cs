@@ -11,6 +11,8 @@ internal readonly unsafe struct Q6KBlock : IGgufBlock
 
     public static bool HasOffsets => false;
 
+    public static int Units => 2;
+
     public static int Parts => 8;
 
     [MethodImpl(JitOptions.Loop)]
@@ -18,7 +20,7 @@ internal readonly unsafe struct Q6KBlock : IGgufBlock
     {
         for (var i = 0; i < count; i++, blocks += 210, scales += 16)
         {
-            var d = Vector128.Create(HalfValue.Of(Vector128.CreateScalar((uint)Unsafe.ReadUnaligned<ushort>(blocks + 208)))[0]);
+            var d = Vector128.Create(HalfValue.Of(*(ushort*)(blocks + 208)));
             var numbers = Vector128.Load((sbyte*)blocks + 192);
             BlockBits.Scale(Vector128.WidenLower(numbers), d, scales);
             BlockBits.Scale(Vector128.WidenUpper(numbers), d, scales + 8);
@@ -28,9 +30,8 @@ internal readonly unsafe struct Q6KBlock : IGgufBlock
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static T Sixteen<T>(byte* block, int unit, int part) where T : unmanaged, ISixteen<T>
     {
-        var (quarter, at) = (part / 2, part % 2 * 16);
-        var low = BlockBits.Of(Vector128.Load(block + unit * 64 + quarter % 2 * 32 + at), quarter / 2 * 4, 15);
-        var high = BlockBits.Of(Vector128.Load(block + 128 + unit * 32 + at), quarter * 2, 3) << 4;
+        var low = BlockBits.Of(Vector128.Load(block + unit * 64 + part % 4 * 16), part / 4 * 4, 15);
+        var high = BlockBits.Moved(Vector128.Load(block + 128 + unit * 32 + part % 2 * 16), part / 2 * 2, 4, 0x30);
         return T.Of(((low | high) - Vector128.Create((byte)32)).AsSByte());
     }
 }
