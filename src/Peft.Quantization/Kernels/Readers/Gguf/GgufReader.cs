@@ -112,6 +112,7 @@ internal sealed unsafe class GgufReader<TBlock>(byte* bytes, GgufType type, long
         return TBlock.HasOffsets ? T.Add(scaled, T.Of(*offset)) : scaled;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private byte* First(long row, int column) => bytes + (nint)((row * columns + column) / type.BlockSize) * type.BlockBytes;
 
     // Sixteen values.
