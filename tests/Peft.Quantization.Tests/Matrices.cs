@@ -9,7 +9,7 @@ internal static class Matrices
     /// <summary>All kinds and their settings.</summary>
     public static readonly string[] All =
     [
-        "nf4 64", "nf4 32", "nf4 128", "nf4 4096", "nf4 64 double", "nf4 32 double", "fp4 64", "fp4 32 double", "nf4 64 bfloat16", "fp4 64 float16", "int8", "int8 bfloat16", "dynamic8 256", "dynamic8 32", "fp8 128", "fp8 0", "fp8 24",
+        "nf4 64", "nf4 32", "nf4 128", "nf4 4096", "nf4 64 double", "nf4 32 double", "fp4 64", "fp4 32 double", "nf4 64 bfloat16", "fp4 64 float16", "int8", "int8 bfloat16", "dynamic8 256", "dynamic8 32", "fp8 128", "fp8 0", "fp8 24", "fp8 e4m3", "fp8 e5m2",
         .. GgufType.All.Where(type => !type.IsFloat).Select(type => type.Name),
         "gptq 2", "gptq 3", "gptq 4", "gptq 8", "gptq 2 mixed", "gptq 3 mixed", "gptq 4 mixed", "gptq 8 mixed", "awq", "int4", "int8 packed", "int4 rows", "int8 bytes",
     ];
@@ -26,6 +26,7 @@ internal static class Matrices
         switch (parts[0])
         {
             case "gptq": return Gptq(int.Parse(parts[1], null), parts.Length > 2, rows, columns, generator);
+            case "fp8" when parts[1].StartsWith('e'): return Fp8(kind == "fp8 e5m2", rows, columns, generator);
             case "awq": return Awq(rows, columns, generator);
             case "int4" or "int8" when kind is "int4" or "int8 packed": return Integer(kind == "int4" ? 4 : 8, rows, columns, generator);
             case "int4" or "int8" when kind is "int4 rows" or "int8 bytes": return ByRow(kind == "int4 rows", rows, columns, generator);
@@ -89,6 +90,14 @@ internal static class Matrices
         if (packed) tensors["weight_packed"] = Words([rows, (columns + 7) / 8], generator);
         else (tensors["weight"], tensors["weight_zero_point"]) = (Bytes([rows, columns], generator).to_type(ScalarType.Int8), Bytes([rows, 1], generator).to_type(ScalarType.Int8));
         return IntegerMatrix.Read("case", rows, columns, packed ? 4 : null, tensors.GetValueOrDefault);
+    }
+
+    // All finite codes, with a scale for each output.
+    private static Float8Matrix Fp8(bool isE5M2, long rows, long columns, Generator generator)
+    {
+        var codes = Bytes([rows, columns], generator);
+        var beyond = codes.bitwise_and(tensor((byte)127)).ge(Constant(isE5M2 ? 124 : 127));
+        return Float8Matrix.Read("case", codes.masked_fill(beyond, Constant(3)), Scales([rows, 1], generator), (1, columns), isE5M2);
     }
 
     private static Tensor Bytes(long[] shape, Generator generator) => randint(0, 256, shape, ScalarType.Byte, generator: generator);

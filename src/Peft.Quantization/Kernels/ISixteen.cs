@@ -17,14 +17,17 @@ internal unsafe interface ISixteen<T> where T : unmanaged, ISixteen<T>
 
     static abstract T Of(Vector128<sbyte> numbers);
 
-    /// <summary>A table of sixteen values, in the form that <see cref="Lookup"/> takes.</summary>
+    /// <summary>Finite floating-point numbers of 8 bits.</summary>
+    static abstract T OfFloat8<TFormat>(Vector128<byte> codes) where TFormat : IFloat8;
+
+    /// <summary>A table of sixteen values, in the form that <see cref="Lookup"/> takes: that of the values themselves if they are one vector.</summary>
     static abstract T Table(float* values);
 
     /// <summary>The values of codes below 16.</summary>
     static abstract T Lookup(T table, Vector128<byte> codes);
 
-    /// <summary>The values of pairs of codes: those in the high bits of each byte, and those in the low ones.</summary>
-    static abstract T LookupPairs(T table, Vector128<byte> pairs, out T low);
+    /// <summary>The values of pairs of codes: those in the high bits of each byte by one table, and those in the low ones by another.</summary>
+    static abstract T LookupPairs(T table, T lowTable, Vector128<byte> pairs, out T low);
 
     static abstract T Add(T a, T b);
 

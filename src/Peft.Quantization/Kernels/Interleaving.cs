@@ -6,7 +6,7 @@ using System.Runtime.Intrinsics.X86;
 namespace Peft.Quantization.Kernels;
 
 /// <summary>Elements of two vectors in turn, a₀ b₀ a₁ b₁ …, and back.</summary>
-internal static class Interleaving
+internal static unsafe class Interleaving
 {
     /// <summary>From the first halves.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -31,6 +31,23 @@ internal static class Interleaving
     public static Vector128<ushort> High(Vector128<ushort> a, Vector128<ushort> b)
         => Sse2.IsSupported ? Sse2.UnpackHigh(a, b) : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(a, b)
             : (Vector128.WidenUpper(a) | Vector128.ShiftLeft(Vector128.WidenUpper(b), 16)).AsUInt16();
+
+    /// <summary>Of each 32 values those at even indices, then those at odd ones.</summary>
+    /// <param name="x">The values.</param>
+    /// <param name="count">Number of values, a multiple of 32.</param>
+    /// <param name="to">Takes them.</param>
+    /// <returns>Where they are.</returns>
+    public static float* Undo(float* x, int count, float* to)
+    {
+        for (nint at = 0; at < count; at += 32)
+            for (nint i = 0; i < 16; i += 4)
+            {
+                Vector128<float> a = Vector128.Load(x + at + 2 * i), b = Vector128.Load(x + at + 2 * i + 4);
+                Even(a, b).Store(to + at + i);
+                Odd(a, b).Store(to + at + 16 + i);
+            }
+        return to;
+    }
 
     /// <summary>The elements of a and b at even indices: a₀ a₂ b₀ b₂.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

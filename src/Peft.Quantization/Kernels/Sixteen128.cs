@@ -42,6 +42,23 @@ internal readonly unsafe struct Sixteen128(Vector128<float> a, Vector128<float> 
         return new(Vector128.ConvertToSingle(a), Vector128.ConvertToSingle(b), Vector128.ConvertToSingle(c), Vector128.ConvertToSingle(d));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Sixteen128 OfFloat8<TFormat>(Vector128<byte> codes) where TFormat : IFloat8
+    {
+        var (first, second) = Vector128.Widen(codes);
+        var ((a, b), (c, d)) = (Vector128.Widen(first), Vector128.Widen(second));
+        return new(Float8<TFormat>(a), Float8<TFormat>(b), Float8<TFormat>(c), Float8<TFormat>(d));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Float8<TFormat>(Vector128<uint> wide) where TFormat : IFloat8
+    {
+        var bits = wide & Vector128.Create(0x7Fu);
+        var normal = ((TFormat.FractionBits == 3 ? bits << 20 : bits << 21) + Vector128.Create((uint)TFormat.Bias)).AsSingle();   // literals: shifts by constants are faster
+        var magnitude = Vector128.MinNative(normal, normal + normal - Vector128.Create(TFormat.Least));
+        return (magnitude.AsUInt32() | (wide << 24) & Vector128.Create(0x80000000u)).AsSingle();
+    }
+
     /// <summary>The first bytes of the values, the second, the third and the fourth: processors of this width look up bytes.</summary>
     public static Sixteen128 Table(float* values)
     {
@@ -61,9 +78,9 @@ internal readonly unsafe struct Sixteen128(Vector128<float> a, Vector128<float> 
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Sixteen128 LookupPairs(Sixteen128 table, Vector128<byte> pairs, out Sixteen128 low)
+    public static Sixteen128 LookupPairs(Sixteen128 table, Sixteen128 lowTable, Vector128<byte> pairs, out Sixteen128 low)
     {
-        low = Lookup(table, pairs & Vector128.Create((byte)15));
+        low = Lookup(lowTable, pairs & Vector128.Create((byte)15));
         return Lookup(table, pairs >>> 4);
     }
 

@@ -25,6 +25,19 @@ internal readonly unsafe struct Sixteen256(Vector256<float> low, Vector256<float
         => new(Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(numbers)), Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(Second(numbers.AsByte()).AsSByte())));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Sixteen256 OfFloat8<TFormat>(Vector128<byte> codes) where TFormat : IFloat8
+        => new(Float8<TFormat>(Avx2.ConvertToVector256Int32(codes)), Float8<TFormat>(Avx2.ConvertToVector256Int32(Second(codes))));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Float8<TFormat>(Vector256<int> wide) where TFormat : IFloat8
+    {
+        var bits = wide & Vector256.Create(0x7F);
+        var normal = ((TFormat.FractionBits == 3 ? bits << 20 : bits << 21) + Vector256.Create(TFormat.Bias)).AsSingle();   // literals: shifts by constants are faster
+        var magnitude = Vector256.MinNative(normal, Vector256.FusedMultiplyAdd(normal, Vector256.Create(2f), Vector256.Create(-TFormat.Least)));
+        return (magnitude.AsInt32() | (wide << 24) & Vector256.Create(int.MinValue)).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Sixteen256 Table(float* values) => Load(values);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -32,10 +45,10 @@ internal readonly unsafe struct Sixteen256(Vector256<float> low, Vector256<float
         => new(Eight(table, Avx2.ConvertToVector256Int32(codes)), Eight(table, Avx2.ConvertToVector256Int32(Second(codes))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Sixteen256 LookupPairs(Sixteen256 table, Vector128<byte> pairs, out Sixteen256 low)
+    public static Sixteen256 LookupPairs(Sixteen256 table, Sixteen256 lowTable, Vector128<byte> pairs, out Sixteen256 low)
     {
         Vector256<int> first = Avx2.ConvertToVector256Int32(pairs), second = Avx2.ConvertToVector256Int32(Second(pairs));
-        low = new(Eight(table, first), Eight(table, second));
+        low = new(Eight(lowTable, first), Eight(lowTable, second));
         return new(Eight(table, first >>> 4), Eight(table, second >>> 4));
     }
 

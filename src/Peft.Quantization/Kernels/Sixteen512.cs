@@ -24,6 +24,16 @@ internal readonly unsafe struct Sixteen512(Vector512<float> all) : ISixteen<Sixt
     public static Sixteen512 Of(Vector128<sbyte> numbers) => new(Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(numbers)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Sixteen512 OfFloat8<TFormat>(Vector128<byte> codes) where TFormat : IFloat8
+    {
+        var wide = Avx512F.ConvertToVector512Int32(codes);
+        var bits = wide & Vector512.Create(0x7F);
+        var normal = ((TFormat.FractionBits == 3 ? bits << 20 : bits << 21) + Vector512.Create(TFormat.Bias)).AsSingle();   // literals: shifts by constants are faster
+        var magnitude = Vector512.MinNative(normal, Vector512.FusedMultiplyAdd(normal, Vector512.Create(2f), Vector512.Create(-TFormat.Least)));
+        return new((magnitude.AsInt32() | (wide << 24) & Vector512.Create(int.MinValue)).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Sixteen512 Table(float* values) => Load(values);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -31,10 +41,10 @@ internal readonly unsafe struct Sixteen512(Vector512<float> all) : ISixteen<Sixt
 
     // A lookup reads the low four bits of an index.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Sixteen512 LookupPairs(Sixteen512 table, Vector128<byte> pairs, out Sixteen512 low)
+    public static Sixteen512 LookupPairs(Sixteen512 table, Sixteen512 lowTable, Vector128<byte> pairs, out Sixteen512 low)
     {
         var indices = Avx512F.ConvertToVector512Int32(pairs);
-        low = new(Avx512F.PermuteVar16x32(table.all, indices));
+        low = new(Avx512F.PermuteVar16x32(lowTable.all, indices));
         return new(Avx512F.PermuteVar16x32(table.all, indices >>> 4));
     }
 

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using static TorchSharp.torch;
 
 namespace Peft.Quantization;
@@ -10,10 +9,10 @@ internal static class Float8
     public const float Largest = 448;
 
     // e4m3fn: bias 7, no infinity. 0x7F and 0xFF are NaN.
-    private static readonly float[] E4M3 = Pinned(code => Decode(code, 3, 7, isFinite: true));
+    private static readonly float[] E4M3 = [.. Enumerable.Range(0, 256).Select(code => Decode(code, 3, 7, isFinite: true))];
 
     // e5m2: bias 15, with infinities, as half of a float16.
-    private static readonly float[] E5M2 = Pinned(code => Decode(code, 2, 15, isFinite: false));
+    private static readonly float[] E5M2 = [.. Enumerable.Range(0, 256).Select(code => Decode(code, 2, 15, isFinite: false))];
 
     /// <summary>The values of bytes, in float32.</summary>
     /// <param name="bytes">The bytes.</param>
@@ -36,16 +35,6 @@ internal static class Float8
         var isMiddle = searchsorted(middles, magnitude, right: true).ne(below);
         var codes = below.add(isMiddle.logical_and(below.remainder(Constant(2)).ne(Constant(0))).to_type(ScalarType.Int64), One);
         return codes.add(values.signbit().to_type(ScalarType.Int64), alpha: Constant(128)).to_type(ScalarType.Byte).MoveToOuterDisposeScope();
-    }
-
-    /// <summary>The address of the values by code.</summary>
-    public static unsafe float* Table(bool isE5M2) => (float*)Marshal.UnsafeAddrOfPinnedArrayElement(isE5M2 ? E5M2 : E4M3, 0);
-
-    private static float[] Pinned(Func<int, float> decode)
-    {
-        var table = GC.AllocateArray<float>(256, pinned: true);
-        for (var code = 0; code < table.Length; code++) table[code] = decode(code);
-        return table;
     }
 
     private static float Decode(int code, int fractionBits, int bias, bool isFinite)

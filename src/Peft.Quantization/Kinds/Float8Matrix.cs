@@ -57,7 +57,10 @@ public sealed class Float8Matrix : QuantizedMatrix
     }
 
     private protected override unsafe ValueReader Reader()
-        => new Float8Reader((byte*)TensorAddress.Of(codes), Float8.Table(isE5M2), (float*)TensorAddress.Of(scales), tileRows, tileColumns, Columns);
+    {
+        var (each, factors) = (TensorAddress.Of(codes), TensorAddress.Of(scales));
+        return isE5M2 ? new Float8Reader<E5M2>((byte*)each, (float*)factors, tileRows, tileColumns, Columns) : new Float8Reader<E4M3>((byte*)each, (float*)factors, tileRows, tileColumns, Columns);
+    }
 
     private protected override QuantizedMatrix Requantize(Tensor values)
     {

@@ -49,7 +49,8 @@ internal sealed unsafe class FourBitReader(byte* codes, float* table, BlockScale
     public override void Multiply<T>(long first, int count, float* x, float* y)
     {
         using var scratch = new Scratch((int)columns);
-        x = Arrange(x, scratch.Take((int)columns));
+        // The high bits of 16 bytes are the values at even indices of 32, the low bits those at odd ones.
+        x = Interleaving.Undo(x, (int)columns, scratch.Take((int)columns));
         var lookup = T.Table(table);
         var blocks = (nint)(columns / blockSize);
         var block = (nint)first * blocks;
@@ -66,25 +67,12 @@ internal sealed unsafe class FourBitReader(byte* codes, float* table, BlockScale
                 for (; input < stop; input += Group, at += Group / 2)
                 {
                     Prefetch.Near(at + Ahead);
-                    even = T.MultiplyAdd(T.LookupPairs(lookup, Vector128.Load(at), out var low), T.Load(input), even);
+                    even = T.MultiplyAdd(T.LookupPairs(lookup, lookup, Vector128.Load(at), out var low), T.Load(input), even);
                     odd = T.MultiplyAdd(low, T.Load(input + Group / 2), odd);
                 }
                 sum = T.MultiplyAdd(T.Add(even, odd), T.Of(scales.Of(block)), sum);
             }
             y[row] = T.Sum(sum);
         }
-    }
-
-    // The high bits of 16 bytes are the values at even indices of 32, the low bits those at odd ones.
-    private float* Arrange(float* x, float* to)
-    {
-        for (nint at = 0; at < columns; at += Group)
-            for (nint i = 0; i < Group / 2; i += 4)
-            {
-                Vector128<float> a = Vector128.Load(x + at + 2 * i), b = Vector128.Load(x + at + 2 * i + 4);
-                Interleaving.Even(a, b).Store(to + at + i);
-                Interleaving.Odd(a, b).Store(to + at + Group / 2 + i);
-            }
-        return to;
     }
 }

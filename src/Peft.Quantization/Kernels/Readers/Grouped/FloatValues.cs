@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Peft.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft.Quantization.Kernels;
@@ -6,14 +7,24 @@ namespace Peft.Quantization.Kernels;
 /// <summary>Values in float32, float16 or bfloat16, read as float32.</summary>
 internal readonly unsafe struct FloatValues(void* values, ScalarType type)
 {
-    public float this[nint index]
+    /// <summary>Reads some values.</summary>
+    /// <param name="first">Index of the first.</param>
+    /// <param name="count">Number of values.</param>
+    /// <param name="to">Takes them.</param>
+    [MethodImpl(JitOptions.Loop)]
+    public void Read(nint first, int count, float* to)
     {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => type switch
+        switch (type)
         {
-            ScalarType.Float16 => (float)BitConverter.UInt16BitsToHalf(((ushort*)values)[index]),
-            ScalarType.BFloat16 => BitConverter.Int32BitsToSingle(((ushort*)values)[index] << 16),
-            _ => ((float*)values)[index],
-        };
+            case ScalarType.Float16:
+                HalfValue.Read((ushort*)values + first, count, to);
+                break;
+            case ScalarType.BFloat16:
+                for (var i = 0; i < count; i++) to[i] = BitConverter.Int32BitsToSingle(((ushort*)values)[first + i] << 16);
+                break;
+            default:
+                new ReadOnlySpan<float>((float*)values + first, count).CopyTo(new(to, count));
+                break;
+        }
     }
 }

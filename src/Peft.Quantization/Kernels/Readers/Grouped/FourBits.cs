@@ -8,6 +8,8 @@ internal readonly unsafe struct FourBits : ICodes
 {
     public static int Bits => 4;
 
+    public static bool ArePairs => true;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> Sixteen(byte* row, nint first)
     {

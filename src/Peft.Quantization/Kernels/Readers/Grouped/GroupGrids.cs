@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Peft.Kernels;
 
 namespace Peft.Quantization.Kernels;
 
@@ -11,6 +13,9 @@ namespace Peft.Quantization.Kernels;
 /// <param name="groups">The group of each input; null if groups are consecutive inputs.</param>
 internal readonly unsafe struct GroupGrids(FloatValues scales, byte* zeros, int zeroOffset, int count, int size, int* groups)
 {
+    /// <summary>Number of groups of a row.</summary>
+    public int Count => count;
+
     /// <summary>Inputs per group.</summary>
     public int Size => size;
 
@@ -21,11 +26,32 @@ internal readonly unsafe struct GroupGrids(FloatValues scales, byte* zeros, int 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public int Of(int input) => groups == null ? input / size : groups[input];
 
-    /// <summary>The scale of a group.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public float Scale(long row, int group) => scales[(nint)row * count + group];
+    /// <summary>Reads the scales and shifts of some groups. A shift is the zero with the opposite sign: an integer, so that its sum with a code is exact.</summary>
+    /// <param name="row">The row.</param>
+    /// <param name="first">The first group.</param>
+    /// <param name="number">Number of groups.</param>
+    /// <param name="scale">Takes the scales.</param>
+    /// <param name="shift">Takes the shifts.</param>
+    [MethodImpl(JitOptions.Loop)]
+    public void Read(long row, int first, int number, float* scale, float* shift)
+    {
+        var at = (nint)row * count + first;
+        scales.Read(at, number, scale);
+        var i = 0;
+        for (var from = zeros + at; i + 16 <= number; i += 16)
+        {
+            var (first8, last8) = Vector128.Widen(Vector128.Load(from + i));
+            Negate(first8, shift + i);
+            Negate(last8, shift + i + 8);
+        }
+        for (; i < number; i++) shift[i] = -(zeros[at + i] + zeroOffset);
+    }
 
-    /// <summary>The zero of a group with the opposite sign: an integer, so that its sum with a code is exact.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public float Shift(long row, int group) => -(zeros[(nint)row * count + group] + zeroOffset);
+    private void Negate(Vector128<ushort> numbers, float* to)
+    {
+        var offset = Vector128.Create(-zeroOffset);
+        Vector128.ConvertToSingle(offset - Vector128.WidenLower(numbers).AsInt32()).Store(to);
+        Vector128.ConvertToSingle(offset - Vector128.WidenUpper(numbers).AsInt32()).Store(to + 4);
+    }
 }
