@@ -20,7 +20,7 @@ internal sealed class FolderUpload(UploadRequests requests, HubSubject subject, 
         {
             foreach (var file in await LargeAsync(files).ConfigureAwait(false)) large.Add(file, await file.HashAsync(cancellationToken).ConfigureAwait(false));
         }
-        catch (HubException) when (refusal is not null)
+        catch (HubException error) when (refusal is not null && error.Reason == HubError.Unauthorized)
         {
             throw refusal;
         }
