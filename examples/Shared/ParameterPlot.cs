@@ -24,10 +24,13 @@ internal static class ParameterPlot
             label.LabelAlignment = crowded ? ScottPlot.Alignment.UpperRight : ScottPlot.Alignment.UpperLeft;
             (label.OffsetX, label.OffsetY) = (crowded ? -7 : 7, -7);
         }
-        plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericManual([.. Enumerable.Range(least, most - least + 1).Select(power => new ScottPlot.Tick(power, Math.Pow(10, power).ToString("N0", CultureInfo.InvariantCulture)))]);
+        plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericManual([.. Enumerable.Range(least, most - least + 1).Select(power => new ScottPlot.Tick(power, power < 6 ? Text(power) : Text(power - 6) + "M"))]);
+        plot.Axes.Right.MinimumSize = 30;   // room for half of the last label
         plot.XLabel("trainable parameters");
         plot.YLabel(result);
         plot.Axes.SetLimitsX(least, most);
         return plot;
     }
+
+    private static string Text(int power) => Math.Pow(10, power).ToString("N0", CultureInfo.InvariantCulture);
 }

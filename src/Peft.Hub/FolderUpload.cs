@@ -7,16 +7,23 @@ namespace Peft.Hub;
 /// Uploads a folder in one commit. The hub says which files are large; these are uploaded to the storage (Git LFS). The commit then refers to them and contains
 /// the small files.
 /// </summary>
-internal sealed class FolderUpload(UploadRequests requests, HubSubject subject, HubUploadOptions options)
+internal sealed class FolderUpload(UploadRequests requests, HubSubject subject, HubUploadOptions options, ProgressMeter meter)
 {
     private const int AlreadyThere = 409, MaxFilesPerRequest = 256;
     private long sent;
 
     public async Task<HubCommit> RunAsync(string folder, IReadOnlyList<UploadFile> files, CancellationToken cancellationToken)
     {
-        if (options.CreateRepository) await CreateAsync().ConfigureAwait(false);
+        var refusal = options.CreateRepository ? await CreateAsync().ConfigureAwait(false) : null;
         var large = new Dictionary<UploadFile, string>();
-        foreach (var file in await LargeAsync(files).ConfigureAwait(false)) large.Add(file, await file.HashAsync(cancellationToken).ConfigureAwait(false));
+        try
+        {
+            foreach (var file in await LargeAsync(files).ConfigureAwait(false)) large.Add(file, await file.HashAsync(cancellationToken).ConfigureAwait(false));
+        }
+        catch (HubException error) when (refusal is not null && error.Reason == HubError.Unauthorized)
+        {
+            throw refusal;
+        }
         foreach (var part in large.Chunk(MaxFilesPerRequest)) await StoreAsync(part).ConfigureAwait(false);
         var small = files.Where(file => !large.ContainsKey(file)).ToList();
         sent += small.Sum(file => file.Size);
@@ -24,12 +31,19 @@ internal sealed class FolderUpload(UploadRequests requests, HubSubject subject, 
         return new((string?)answer["commitOid"] ?? throw Invalid("commitOid"), (string?)answer["commitUrl"], files.Count, sent);
     }
 
-    private Task<JsonObject> CreateAsync()
+    /// <summary>Creates the repository unless it exists. Returns the refusal of an account that may not create one in this place, but may be allowed to write to it.</summary>
+    private async Task<HubException?> CreateAsync()
     {
-        var body = new JsonObject { ["type"] = "model", ["private"] = options.IsPrivate };
-        if (subject.Repository.Split('/') is [var owner, var name]) (body["organization"], body["name"]) = (owner, name);
-        else body["name"] = subject.Repository;
-        return requests.PostAsync("api/repos/create", body, AlreadyThere);
+        var id = subject.Repository.Split('/');
+        try
+        {
+            await requests.PostAsync("api/repos/create", new() { ["type"] = "model", ["organization"] = id[0], ["name"] = id[1], ["private"] = options.IsPrivate }, AlreadyThere).ConfigureAwait(false);
+            return null;
+        }
+        catch (HubException refusal) when (refusal.Reason == HubError.Unauthorized)
+        {
+            return refusal;
+        }
     }
 
     private async Task<IEnumerable<UploadFile>> LargeAsync(IReadOnlyList<UploadFile> files)
@@ -74,6 +88,7 @@ internal sealed class FolderUpload(UploadRequests requests, HubSubject subject, 
         if (!headers.Remove("chunk_size", out var text))
         {
             await requests.PutAsync(Address(upload), file, 0, file.Size, headers).ConfigureAwait(false);
+            meter.Tell(file.Name, file.Size, file.Size);
             return;
         }
         if (!long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var size) || size < 1) throw Invalid("chunk_size");
@@ -83,6 +98,7 @@ internal sealed class FolderUpload(UploadRequests requests, HubSubject subject, 
             var from = parts.Count * size;
             if (from >= file.Size) break;
             var etag = await requests.PutAsync(Secure(address), file, from, Math.Min(size, file.Size - from), new Dictionary<string, string>()).ConfigureAwait(false) ?? throw Invalid("ETag");
+            meter.Tell(file.Name, Math.Min(from + size, file.Size), file.Size);
             parts.Add(new JsonObject { ["partNumber"] = int.Parse(number, CultureInfo.InvariantCulture), ["etag"] = etag });
         }
         if (parts.Count * size < file.Size) throw Invalid("addresses of parts");

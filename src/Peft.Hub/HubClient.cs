@@ -121,6 +121,7 @@ public sealed partial class HubClient : IDisposable
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         options ??= new();
         HubNames.RequireRepository(repoId);
+        if (!repoId.Contains('/')) throw new HubException(HubError.InvalidName, $"'{repoId}' names no owner. Write it as owner/{repoId}, with your user name or an organization.");
         var revision = options.Revision ?? HubNames.DefaultRevision;
         HubNames.RequireRevision(revision);
         if (!Directory.Exists(folder)) throw new ArgumentException($"The folder {folder} does not exist.", nameof(folder));
@@ -132,7 +133,7 @@ public sealed partial class HubClient : IDisposable
             if (files.Count == 0) throw new ArgumentException($"{folder} has no files to upload.", nameof(folder));
             foreach (var file in files) HubNames.RequireFile(repoId, file.Name);
             var subject = new HubSubject(RepoKind.Model, repoId, revision);
-            return await new FolderUpload(new(settings, connection, subject, cancellationToken), subject, options).RunAsync(folder, files, cancellationToken).ConfigureAwait(false);
+            return await new FolderUpload(new(settings, connection, subject, cancellationToken), subject, options, new(settings.Options.Progress, repoId, null)).RunAsync(folder, files, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

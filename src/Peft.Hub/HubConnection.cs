@@ -7,7 +7,9 @@ namespace Peft.Hub;
 /// <summary>Sends single requests: follows redirects, sends the token only to the endpoint's host, detects an inactive server, and classifies failures.</summary>
 internal sealed class HubConnection : IDisposable
 {
-    private const int MaxRedirects = 10;
+    /// <summary>Maximum number of redirects of a request.</summary>
+    public const int MaxRedirects = 10;
+
     private static readonly ProductInfoHeaderValue Agent = new("Peft", typeof(HubConnection).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0");
     private readonly HubSettings settings;
     private readonly HttpClient http;
@@ -147,7 +149,9 @@ internal sealed class HubConnection : IDisposable
         return http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
     }
 
-    private static Uri Next(Uri from, Uri target, HubSubject subject)
+    /// <summary>Resolves the target of a redirect.</summary>
+    /// <exception cref="HubException">It leads from a secure address to one that is not.</exception>
+    public static Uri Next(Uri from, Uri target, HubSubject subject)
     {
         var next = new Uri(from, target);
         return next.Scheme == "https" || (next.Scheme == "http" && from.Scheme == "http")

@@ -34,7 +34,7 @@ public sealed record HubOptions
     /// <summary>Number of files that are downloaded in parallel.</summary>
     public int Parallelism { get; init; } = 4;
 
-    /// <summary>Receives the progress of downloads. Calls are not concurrent.</summary>
+    /// <summary>Receives the progress of downloads and uploads. Calls are not concurrent.</summary>
     public IProgress<HubProgress>? Progress { get; init; }
 
     /// <summary>The handler that sends the requests, for example through a proxy. It must not follow redirects. The client does not dispose it.</summary>

@@ -45,6 +45,6 @@ internal sealed partial class Retry(HubSettings settings, bool isCached = false,
         await Task.Delay(pause, settings.Options.TimeProvider, cancellationToken).ConfigureAwait(false);
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "{Subject}: {Failure} Retrying in {Pause}.")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Subject}: {Failure} Retrying in {Pause}.")]
     private static partial void LogRetry(ILogger logger, HubSubject subject, string failure, TimeSpan pause);
 }

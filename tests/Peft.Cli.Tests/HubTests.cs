@@ -76,6 +76,26 @@ public sealed class HubTests : IAsyncLifetime, IDisposable
         run.Error.ShouldContain("There is no repository 'org/none'");
     }
 
+    [Fact]
+    public async Task Push_shows_its_files_and_says_what_an_interruption_leaves()
+    {
+        (await Tool.RunAsync("push", folder["adapter"], "org/new", "--endpoint", hub.Address)).Error.ShouldContain("adapter_model.safetensors  500 B");
+        hub.Stored.Clear();
+        var run = await Tool.InteractAsync("", new("adapter_model.safetensors"), "push", folder["adapter"], "org/new", "--endpoint", hub.Address);
+        run.Code.ShouldBe(130);
+        run.Error.ShouldContain("Nothing was committed");
+    }
+
+    [Fact]
+    public async Task Pull_says_that_the_hub_cannot_be_reached()
+    {
+        await Pull_downloads_into_the_cache();
+        hub.Fault = _ => (503, "");
+        var run = await Tool.RunAsync("pull", "org/new", "--adapter", "--endpoint", hub.Address);
+        run.Code.ShouldBe(0);
+        run.Error.ShouldContain("warning: org/new at main: using the cached commit 0123456789abcdef0123456789abcdef01234567");
+    }
+
     private async Task ServeAsync()
     {
         while (listener.IsListening)

@@ -72,6 +72,8 @@ public sealed class GgufTests : IDisposable
     [InlineData("llama", """{"attention_bias": true}""", 1e-3)]
     [InlineData("llama", """{"tie_word_embeddings": true, "rope_scaling": {"rope_type": "linear", "factor": 2.0}}""", 1e-3)]
     [InlineData("llama", """{"rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 32}}""", 1e-3)]
+    [InlineData("llama", """{"rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}}""", 1e-3)]
+    [InlineData("qwen2", """{"rope_scaling": {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 64, "beta_fast": 4, "beta_slow": 0.5, "attention_factor": 0.8}}""", 1e-3)]
     [InlineData("mistral", "{}", 1e-3)]
     [InlineData("qwen2", "{}", 1e-3)]
     [InlineData("qwen3", """{"head_dim": 16}""", 1e-3)]
@@ -97,6 +99,7 @@ public sealed class GgufTests : IDisposable
         var original = LogProbabilities(random);
         original.Difference(adapted).ShouldBeGreaterThan(0.05, "the adapter must show");
         runtime.LogProbabilities(Prompt).Difference(original).ShouldBeLessThan(tolerance, "the base");
+        using (var again = CausalLM.FromPretrained(folder["base.gguf"])) LogProbabilities(again).Difference(original).ShouldBeLessThan(1e-4, "the file, read again");
         runtime.Apply((folder["adapter.gguf"], 1));
         runtime.LogProbabilities(Prompt).Difference(adapted).ShouldBeLessThan(tolerance, "the adapter");
     }

@@ -77,6 +77,7 @@ public sealed class UploadTests : IDisposable
     }
 
     [Theory]
+    [InlineData(401, HubError.Unauthorized, "rejected the token")]
     [InlineData(403, HubError.Unauthorized, "write")]
     [InlineData(404, HubError.Unauthorized, "write")]
     [InlineData(400, HubError.InvalidAnswer, "too many files")]
@@ -88,6 +89,68 @@ public sealed class UploadTests : IDisposable
         error.Reason.ShouldBe(reason);
         error.Message.ShouldContain(text);
         hub.Files.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task The_requests_of_a_renamed_repository_are_redirected()
+    {
+        var hub = new UploadHub();
+        var commit = await UploadAsync(hub, to: "org/old", answer: request => request.RequestUri!.AbsolutePath.Contains("/org/old")
+            ? new(HttpStatusCode.TemporaryRedirect) { Headers = { Location = new(request.RequestUri.PathAndQuery.Replace("/org/old", "/org/new"), UriKind.Relative) } } : null);
+        commit.Files.ShouldBe(3);
+        hub.Files["adapter_model.safetensors"].ShouldBe(weights);
+    }
+
+    [Fact]
+    public async Task A_redirect_in_a_loop_is_refused()
+    {
+        var error = await Should.ThrowAsync<HubException>(() => UploadAsync(new(), answer: request => new(HttpStatusCode.TemporaryRedirect) { Headers = { Location = request.RequestUri } }));
+        error.Message.ShouldContain("307");
+    }
+
+    [Fact]
+    public async Task An_account_may_write_to_a_repository_that_it_may_not_create()
+    {
+        var hub = new UploadHub { Fault = request => request.Contains("/create") ? (403, "{\"error\":\"no rights under org\"}") : null };
+        (await UploadAsync(hub)).Files.ShouldBe(3);
+        hub.Fault = request => request.Contains("/create") ? (403, "{\"error\":\"no rights under org\"}") : request.Contains("preupload") ? (404, "") : null;
+        (await Should.ThrowAsync<HubException>(() => UploadAsync(hub))).Message.ShouldEndWith("The server says: no rights under org");
+    }
+
+    [Fact]
+    public async Task A_branch_that_does_not_exist_is_named()
+    {
+        var error = await Should.ThrowAsync<HubException>(() => UploadAsync(new(), new() { Revision = "dev" }, answer: request => request.RequestUri!.AbsolutePath.EndsWith("/preupload/dev")
+            ? new(HttpStatusCode.NotFound) { Headers = { { "X-Error-Code", "RevisionNotFound" } } } : null));
+        error.Reason.ShouldBe(HubError.RevisionNotFound);
+        error.Message.ShouldContain("no branch 'dev'");
+    }
+
+    [Fact]
+    public async Task A_refusal_of_the_storage_is_not_one_of_the_account()
+    {
+        var hub = new UploadHub { Fault = request => request.StartsWith("PUT") ? (403, "Request has expired") : null };
+        var error = await Should.ThrowAsync<HubException>(() => UploadAsync(hub));
+        error.Message.ShouldBe("The storage of org/new answered 403 (Forbidden). Nothing was committed. Try again: finished files are not sent again. The server says: Request has expired");
+    }
+
+    [Fact]
+    public async Task An_answer_that_is_cut_off_is_requested_again()
+    {
+        var times = 2;
+        var hub = new UploadHub();
+        await UploadAsync(hub, answer: request => request.RequestUri!.AbsolutePath.Contains("preupload") && times-- > 0 ? new(HttpStatusCode.OK) { Content = new StreamContent(new Cut()) } : null);
+        hub.Files["adapter_model.safetensors"].ShouldBe(weights);
+    }
+
+    [Fact]
+    public async Task Large_files_report_their_progress_part_by_part()
+    {
+        var reports = new List<HubProgress>();
+        var hub = new UploadHub { PartSize = 300 };
+        await UploadAsync(hub, progress: new Reports(reports));
+        reports.ShouldAllBe(each => each.File == "adapter_model.safetensors" && each.FileSize == 1000);
+        reports[^1].FileBytes.ShouldBe(1000);
     }
 
     [Theory]
@@ -110,21 +173,33 @@ public sealed class UploadTests : IDisposable
         await Should.ThrowAsync<ArgumentException>(() => UploadAsync(hub, from: Path.Combine(folder, "none")));
         await Should.ThrowAsync<ArgumentException>(() => UploadAsync(hub, filter: _ => false));
         (await Should.ThrowAsync<HubException>(() => UploadAsync(hub, to: "no name"))).Reason.ShouldBe(HubError.InvalidName);
+        (await Should.ThrowAsync<HubException>(() => UploadAsync(hub, to: "new"))).Message.ShouldContain("owner/new");
         (await Should.ThrowAsync<HubException>(() => UploadAsync(hub, new() { Revision = "../main" }))).Reason.ShouldBe(HubError.InvalidName);
         (await Should.ThrowAsync<HubException>(() => UploadAsync(hub, token: ""))).Reason.ShouldBe(HubError.Unauthorized);
         hub.Requests.ShouldBeEmpty();
     }
 
-    private async Task<HubCommit> UploadAsync(UploadHub hub, HubUploadOptions? options = null, Func<string, bool>? filter = null, string? from = null, string to = "org/new", string token = "secret")
+    private async Task<HubCommit> UploadAsync(UploadHub hub, HubUploadOptions? options = null, Func<string, bool>? filter = null, string? from = null, string to = "org/new", string token = "secret", Func<HttpRequestMessage, HttpResponseMessage?>? answer = null, IProgress<HubProgress>? progress = null)
     {
-        using var client = new HubClient(new HubOptions { Endpoint = hub.Address, Token = token, Offline = false, Handler = new Handler(hub), TimeProvider = new ImmediateClock(), Timeout = ImmediateClock.Silence, CacheFolder = folder });
+        using var client = new HubClient(new HubOptions { Endpoint = hub.Address, Token = token, Offline = false, Handler = new Handler(hub, answer: answer), Progress = progress, TimeProvider = new ImmediateClock(), Timeout = ImmediateClock.Silence, CacheFolder = folder });
         return await client.UploadFolderAsync(to, from ?? folder, options, filter);
     }
 
-    private sealed class Handler(UploadHub hub, TimeSpan pause = default) : HttpMessageHandler
+    private sealed class Reports(List<HubProgress> reports) : IProgress<HubProgress>
+    {
+        public void Report(HubProgress value) => reports.Add(value);
+    }
+
+    private sealed class Cut : MemoryStream
+    {
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => throw new IOException("Connection reset.");
+    }
+
+    private sealed class Handler(UploadHub hub, TimeSpan pause = default, Func<HttpRequestMessage, HttpResponseMessage?>? answer = null) : HttpMessageHandler
     {
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
+            if (answer?.Invoke(request) is { } other) return other;
             var (status, body, etag) = hub.Answer(request.Method.Method, request.RequestUri!, request.Headers.Authorization?.ToString(), await ReadAsync(request.Content!, cancellationToken));
             var response = new HttpResponseMessage((HttpStatusCode)status) { Content = new StringContent(body) };
             if (etag is not null) response.Headers.TryAddWithoutValidation("ETag", etag);

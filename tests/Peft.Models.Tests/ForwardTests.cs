@@ -28,6 +28,30 @@ public class ForwardTests
         padded.narrow(1, 3, 8).Difference(plain).ShouldBeLessThan(Tolerance);
     }
 
+    // A diverged weight must not look like a model that works.
+    [Theory]
+    [InlineData("q_proj", float.NaN)]
+    [InlineData("k_proj", float.NaN)]
+    [InlineData("q_proj", float.PositiveInfinity)]
+    [InlineData("k_proj", float.NegativeInfinity)]
+    public void Weights_that_are_not_finite_show(string module, float value)
+    {
+        using var scope = NewDisposeScope();
+        using var model = CausalLM.FromPretrained(Reference.Folder("llama"));
+        using (no_grad()) model.get_parameter($"model.layers.0.self_attn.{module}.weight")![0, 0] = value;
+        foreach (var length in new[] { 1, 4, 40 })
+        {
+            var ids = Ids([.. Enumerable.Range(3, length).Select(id => (long)id)]);
+            model.forward(ids).isnan().any().item<bool>().ShouldBeTrue($"{length} tokens, for training");
+            model.Loss(new ModelInput { InputIds = cat([ids, ids], 1) }, cat([ids, ids], 1)).isnan().item<bool>().ShouldBeTrue($"the loss of {2 * length} tokens");
+            using var grad = no_grad();
+            model.forward(ids).isnan().any().item<bool>().ShouldBeTrue($"{length} tokens");
+            using var cache = new KeyValueCache(capacity: 64);
+            model.forward(new ModelInput { InputIds = ids, Cache = cache });
+            model.forward(new ModelInput { InputIds = Ids(7), Cache = cache }).isnan().any().item<bool>().ShouldBeTrue($"a decode step after {length} tokens");
+        }
+    }
+
     [Theory, MemberData(nameof(Bases))]
     public void A_cache_changes_nothing(string name)
     {

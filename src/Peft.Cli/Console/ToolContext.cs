@@ -57,6 +57,20 @@ internal sealed class ToolContext(ParseResult parse, TextReader input, TextWrite
         else show(Console(Output));
     }
 
+    /// <summary>Runs an action whose interruption leaves something that can be said.</summary>
+    /// <exception cref="InterruptedException">It was interrupted.</exception>
+    public async Task InterruptibleAsync(string remains, Func<Task> run)
+    {
+        try
+        {
+            await run().ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (Cancel.IsCancellationRequested)
+        {
+            throw new InterruptedException($"Interrupted. {remains}");
+        }
+    }
+
     /// <summary>Writes a line to people, not to programs.</summary>
     public void Note(string text) => error.WriteLine(text);
 

@@ -5,5 +5,6 @@ internal static class HubFlags
 {
     public static Option<string> Endpoint { get; } = new("--endpoint") { Description = "Address of the hub (HF_ENDPOINT, or https://huggingface.co).", HelpName = "url" };
 
-    public static HubOptions Options(ToolContext context) => new() { Endpoint = context.Get(Endpoint) };
+    /// <summary>Options that show downloads and uploads, retries, and cached files that are used because the hub cannot be reached.</summary>
+    public static HubOptions Options(ToolContext context) => new() { Endpoint = context.Get(Endpoint), Progress = new HubProgressLines(context), Logger = new TextLogger(context) };
 }

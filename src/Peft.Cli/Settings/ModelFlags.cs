@@ -25,7 +25,7 @@ internal sealed class ModelFlags
     public LoadOptions Load(ToolContext context)
     {
         TorchRuntime.Require();
-        var options = new LoadOptions { Hub = new() { Offline = context.Get(Offline) ? true : null } };
+        var options = new LoadOptions { Hub = HubFlags.Options(context) with { Offline = context.Get(Offline) ? true : null } };
         foreach (var option in new[] { Dtype, Device, Revision, Quantization })
             if (context.Get(option) is { } value) options = Settings.Apply(options, [KeyValuePair.Create(option.Name[2..], value)], option.Name);
         if (options.Device?.type == DeviceType.CUDA && !torch.cuda.is_available()) throw new ToolException($"--device {context.Get(Device)}: there is no CUDA device that this libtorch ({torch.__version__}) can use. Leave out --device to compute on the processor; `peft doctor` shows what it finds.");

@@ -6,7 +6,8 @@ namespace Peft.Kernels;
 /// <summary>e^x and 2^x of vectors.</summary>
 /// <remarks>
 /// x·log₂e = n + f with |f| ≤ ½, 2^f by the polynomial of degree 6 with the smallest maximum relative error (2·10⁻⁹, found by the
-/// Remez exchange algorithm), and n added to the exponent bits: a float of magnitude 1.5·2²³ has its integer part in its lowest bits.
+/// Remez exchange algorithm), and n added to the exponent bits: a float of magnitude 1.5·2²³ has its integer part in its lowest bits. NaN stays NaN, since
+/// x86 takes the second operand of a minimum or maximum if one is NaN.
 /// </remarks>
 internal static class Exponential
 {
@@ -19,7 +20,7 @@ internal static class Exponential
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Of(Vector256<float> x)
     {
-        x = Vector256.MaxNative(x, Vector256.Create(Lowest));
+        x = Vector256.MaxNative(Vector256.Create(Lowest), x);
         var rounder = Vector256.Create(Rounder);
         var shifted = Vector256.FusedMultiplyAdd(x, Vector256.Create(1.44269502f), rounder);
         // log₂e in two parts, so that x·log₂e loses no precision.
@@ -32,7 +33,7 @@ internal static class Exponential
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> OfTwo(Vector256<float> x)
     {
-        x = Vector256.MaxNative(x, Vector256.Create(LowestPower));
+        x = Vector256.MaxNative(Vector256.Create(LowestPower), x);
         var shifted = x + Vector256.Create(Rounder);
         return Power(shifted, x - (shifted - Vector256.Create(Rounder)));
     }
@@ -41,7 +42,7 @@ internal static class Exponential
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> OfTwo(Vector512<float> x)
     {
-        x = Vector512.MaxNative(x, Vector512.Create(LowestPower));
+        x = Vector512.MaxNative(Vector512.Create(LowestPower), x);
         var shifted = x + Vector512.Create(Rounder);
         var f = x - (shifted - Vector512.Create(Rounder));
         var p = Vector512.FusedMultiplyAdd(Vector512.Create(C6), f, Vector512.Create(C5));
@@ -55,13 +56,13 @@ internal static class Exponential
 
     /// <summary>e^x likewise, but 0 where <see cref="Of"/> is the smallest normal value.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> OrZero(Vector256<float> x) => Of(x) & Vector256.GreaterThan(x, Vector256.Create(Lowest));
+    public static Vector256<float> OrZero(Vector256<float> x) => Vector256.AndNot(Of(x), Vector256.LessThanOrEqual(x, Vector256.Create(Lowest)));
 
     /// <summary>1 / (1 + e^−x).</summary>
     // float32 overflows above e^88.7.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Sigmoid(Vector256<float> x)
-        => Vector256<float>.One / (Vector256<float>.One + Of(Vector256.MinNative(-x, Vector256.Create(88f))));
+        => Vector256<float>.One / (Vector256<float>.One + Of(Vector256.MinNative(Vector256.Create(88f), -x)));
 
     // 2^(n + f), where the lowest bits of shifted are n.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

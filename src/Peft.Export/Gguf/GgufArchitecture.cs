@@ -37,7 +37,7 @@ internal static class GgufArchitecture
         }
         if (spec.Activation.Name != known.Activation && !(spec.Activation.IsSilu && known.Activation == "silu"))
             yield return $"llama.cpp computes the activation '{known.Activation}' for '{known.Name}', but the model has '{spec.Activation.Name}'.";
-        if (spec.Rotary?.Scaling is { } scaling and not (LinearScaling or Llama3Scaling or LongRopeScaling)) yield return $"the rotary scaling {scaling.GetType().Name} is not written to GGUF files.";
+        if (spec.Rotary?.Scaling is { } scaling and not (LinearScaling or Llama3Scaling or LongRopeScaling or YarnScaling { Truncate: true })) yield return $"the rotary scaling {scaling.GetType().Name} is not written to GGUF files.";
         if (spec.WindowRotary?.Scaling is { } other) yield return $"the rotary scaling {other.GetType().Name} of layers with a window is not written to GGUF files.";
         if (spec.DividesScoresByLayer) yield return "llama.cpp does not divide attention scores by the layer (scale_attn_by_inverse_layer_idx).";
         if ((spec.AttentionBias || spec.AttentionOutputBias) && WithoutBiases.Contains(known.Name)) yield return $"llama.cpp has no biases in the attention of '{known.Name}' (attention_bias).";
@@ -72,6 +72,16 @@ internal static class GgufArchitecture
         {
             yield return ($"{name}.rope.scaling.type", "linear");
             yield return ($"{name}.rope.scaling.factor", (float)linear.Factor);
+        }
+        if (rotary.Scaling is YarnScaling yarn)
+        {
+            yield return ($"{name}.rope.scaling.type", "yarn");
+            yield return ($"{name}.rope.scaling.factor", (float)yarn.Factor);
+            yield return Pair("rope.scaling.original_context_length", yarn.OriginalPositions);
+            yield return ($"{name}.rope.scaling.yarn_beta_fast", (float)yarn.BetaFast);
+            yield return ($"{name}.rope.scaling.yarn_beta_slow", (float)yarn.BetaSlow);
+            // llama.cpp multiplies it by the attention factor that follows from the factor.
+            yield return ($"{name}.rope.scaling.attn_factor", (float)(yarn.AttentionFactor / new YarnScaling(yarn.Factor, 1).AttentionFactor));
         }
         if (rotary.Scaling is LongRopeScaling longRope)
         {

@@ -94,8 +94,25 @@ internal static class GgufConfig
             var kind = file.Text($"{name}.rope.scaling.type") ?? (file.Number($"{name}.rope.scale_linear") is null ? "none" : "linear");
             if (kind == "none") return;
             var factor = file.Number($"{name}.rope.scaling.factor") ?? file.Number($"{name}.rope.scale_linear") ?? throw file.Damaged("its rotary scaling has no factor");
-            if (kind != "linear") throw Unsupported($"the rotary scaling '{kind}'");
-            common["rope_scaling"] = new JsonObject { ["rope_type"] = "linear", ["factor"] = factor };
+            common["rope_scaling"] = kind switch
+            {
+                "linear" => new JsonObject { ["rope_type"] = kind, ["factor"] = factor },
+                "yarn" => Yarn(factor),
+                _ => throw Unsupported($"the rotary scaling '{kind}'"),
+            };
+        }
+
+        // llama.cpp multiplies the attention factor that follows from the factor.
+        JsonObject Yarn(double factor)
+        {
+            var scaling = new JsonObject { ["rope_type"] = "yarn", ["factor"] = factor, ["original_max_position_embeddings"] = Size("rope.scaling.original_context_length") };
+            foreach (var field in new[] { "beta_fast", "beta_slow" })
+                if (file.Number($"{name}.rope.scaling.yarn_{field}") is { } given) scaling[field] = given;
+            if (file.Flag($"{name}.rope.scaling.yarn_truncate") is { } truncate) scaling["truncate"] = truncate;
+            if (file.Number($"{name}.rope.scaling.attn_factor") is { } attention) scaling["attention_factor"] = attention * new YarnScaling(factor, 1).AttentionFactor;
+            foreach (var (field, neutral) in new[] { ("attn_factor", 1), ("ext_factor", 1), ("log_multiplier", 0) })
+                if (file.Number($"{name}.rope.scaling.yarn_{field}") is { } other && other != neutral) throw Unsupported($"yarn_{field} = {other}");
+            return scaling;
         }
 
         // A factor for each frequency: two lists for Phi-3 (LongRoPE), one for Llama 3.1, whose scaling settings are not in the file.
@@ -123,6 +140,6 @@ internal static class GgufConfig
 
         double Epsilon(string key) => file.Number($"{name}.attention.{key}") ?? throw file.Damaged($"it has no '{name}.attention.{key}'");
 
-        UnsupportedModelException Unsupported(string what) => new($"{file.Path}: {what} of a GGUF file are not supported. Load the model from its folder in Hugging Face's layout.");
+        UnsupportedModelException Unsupported(string what) => new($"{file.Path}: GGUF files with {what} are not supported. Load the model from its folder in Hugging Face's layout.");
     }
 }

@@ -11,12 +11,16 @@ internal sealed class QuantizedLoading
 {
     // Approximate bits per value of checkpoint formats: only a lower bound of the memory is needed.
     private const double StoredInCheckpoint = 4;
+    private const string Bias = ".bias";
 
     private readonly PretrainedModel model;
     private readonly LoadOptions options;
     private readonly CheckpointFormat? format;
     private readonly Dictionary<string, AdaptableModule> modules;
     private readonly Dictionary<AdaptableModule, string> stored = [];
+
+    // AutoGPTQ saves a bias of zeros for modules without one.
+    private readonly List<string> unusedBiases = [];
 
     public QuantizedLoading(PretrainedModel model, LoadOptions options)
     {
@@ -46,6 +50,7 @@ internal sealed class QuantizedLoading
         if (!modules.TryGetValue(name[..^Weight.Length], out var module) || !format.Holds(path, keys)) return false;
         stored.Add(module, path);
         foreach (var part in format.KeysOf(path, keys).ToList()) keys.Remove(part);
+        if (module.Bias is null && keys.Remove(path + Bias)) unusedBiases.Add(path + Bias);
         return true;
     }
 
@@ -82,9 +87,15 @@ internal sealed class QuantizedLoading
     }
 
     /// <summary>Reads the weights that the checkpoint stores in quantized form.</summary>
+    /// <exception cref="CheckpointMismatchException">A module has a bias that is not zero, but the model has none there.</exception>
     public void ReadStored(ITensorSource files)
     {
         var at = options.Placement;
+        foreach (var bias in unusedBiases)
+        {
+            using var values = files.Read(bias, at.Device);
+            if (values.count_nonzero().item<long>() > 0) throw new CheckpointMismatchException(model.Config.Source, [], [bias], []);
+        }
         foreach (var (module, path) in stored)
         {
             var isTransposed = module is TransposedLinear;

@@ -63,10 +63,11 @@ internal static partial class WeightLoader
         return keys.Contains(old) ? old : key;
     }
 
-    // Buffers that older versions of transformers saved, tied weights saved under a second name, and the heads of other tasks.
+    // Buffers that older versions of transformers saved, scales of a quantized KV cache, tied weights saved under a second name, and the heads of other tasks.
     [GeneratedRegex("""
         (^|\.)(rotary_emb\.inv_freq|attn\.bias|attn\.masked_bias|attention\.bias|attention\.masked_bias|embeddings\.position_ids)$
         |^(transformer\.)?(encoder|decoder)\.embed_tokens\.weight$|\.EncDecAttention\.relative_attention_bias\.weight$
+        |(^|\.)(self_attn|attention|attn)\.[kv]_scale$
         |(^|\.)pooler\.dense\.(weight|bias)$
         |^(lm_head|embed_out|score|classifier|classification_head|pre_classifier|qa_outputs|cls|vocab_transform|vocab_layer_norm|vocab_projector)\.
         """, RegexOptions.IgnorePatternWhitespace)]

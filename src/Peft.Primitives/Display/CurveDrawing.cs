@@ -7,7 +7,7 @@ namespace Peft;
 /// <param name="Height">Height of the drawing.</param>
 internal sealed record CurveDrawing(double Width, double Height)
 {
-    private const double Left = 46, Right = 8, Top = 8, Bottom = 22;
+    private const double Left = 46, Right = 8, Top = 8, Bottom = 22, HalfCharacter = 3.6;
 
     /// <summary>Draws the curves; null if there is no finite point.</summary>
     /// <param name="label">What readers hear who do not see it.</param>
@@ -28,7 +28,8 @@ internal sealed record CurveDrawing(double Width, double Height)
             Markup.Classed("line", "grid", Markup.With("x1", Left), Markup.With("x2", Width - Right), Markup.With("y1", y.At(tick)), Markup.With("y2", y.At(tick))),
             Markup.Classed("text", "tick end", Markup.With("x", Left - 5), Markup.With("y", y.At(tick) + 4), text(tick)),
         });
-        var bottom = x.Ticks.Where(tick => tick % 1 == 0).Select(tick => Markup.Classed("text", "tick middle", Markup.With("x", Math.Clamp(x.At(tick), Left + 4, Width - 14)), Markup.With("y", Height - 6), text(tick)));
+        var bottom = x.Ticks.Where(tick => tick % 1 == 0).Select(tick => (At: x.At(tick), Text: text(tick)))
+            .Select(tick => Markup.Classed("text", "tick middle", Markup.With("x", Math.Clamp(tick.At, Left + 4, Width - Math.Max(14, HalfCharacter * tick.Text.Length))), Markup.With("y", Height - 6), tick.Text));
         return Markup.Tag("svg", Markup.With("viewBox", $"0 0 {Width} {Height}"), Markup.With("role", "img"), Markup.With("aria-label", label), grid, bottom, shown.Select(curve => Line(curve, x, y)));
     }
 

@@ -21,15 +21,17 @@ internal sealed class Float8Format : CheckpointFormat
 
     protected override IReadOnlyList<string> Parts { get; } = [".weight", ".weight_scale_inv", ".weight_scale", ".input_scale", ".activation_scale", ".activation_scale_inv"];
 
-    protected override QuantizedMatrix Read(QuantizedModule module) => Read(module, tile);
+    protected override QuantizedMatrix Read(QuantizedModule module) => Read(module, module.Entry(".weight_scale_inv") is null ? null : tile);
 
     /// <summary>Reads a weight of FP8 with its scales.</summary>
+    /// <param name="module">The module.</param>
+    /// <param name="tile">Rows and columns that share a scale; null if each output, or the whole weight, has one.</param>
     public static QuantizedMatrix Read(QuantizedModule module, (long Rows, long Columns)? tile)
     {
         var entry = module.Entry(".weight") ?? throw module.Missing("weight");
         if (entry.TypeName is not ("F8_E4M3" or "F8_E5M2")) throw new QuantizationException($"{entry} of {module.Path} should be of the dtype F8_E4M3.");
         var name = module.Entry(".weight_scale_inv") is null ? "weight_scale" : "weight_scale_inv";
-        return Float8Matrix.Read(module.Path, module.Bytes("weight").view([.. entry.Shape]), Scales(module, name), name == "weight_scale" ? null : tile, entry.TypeName == "F8_E5M2");
+        return Float8Matrix.Read(module.Path, module.Bytes("weight").view([.. entry.Shape]), Scales(module, name), tile, entry.TypeName == "F8_E5M2");
     }
 
     // Scales may be powers of two, a byte each.

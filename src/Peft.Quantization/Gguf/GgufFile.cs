@@ -36,14 +36,14 @@ internal sealed class GgufFile : IDisposable
 
     /// <summary>Reads a tensor as its bytes, <c>[rows, bytes]</c> with all dimensions but the fastest as rows.</summary>
     /// <exception cref="CheckpointException">The tensor is missing, or the file is truncated.</exception>
-    /// <exception cref="QuantizationException">The type is not supported, or rows are not whole blocks.</exception>
+    /// <exception cref="QuantizationException">The type is not supported, rows are not whole blocks, or scales are not finite.</exception>
     public Tensor ReadBytes(string name, Device device)
     {
         var (tensor, type) = (Find(name), TypeOf(name));
         var columns = tensor.Shape[^1];
         if (columns % type.BlockSize != 0) throw new QuantizationException($"Tensor '{name}' has rows of {columns} values, which are not whole blocks of the type {type}: the file is damaged.");
         var rows = tensor.Shape.SkipLast(1).Aggregate(1L, (a, b) => a * b);
-        return Fill(tensor, rows * (columns / type.BlockSize), type.BlockBytes, ScalarType.Byte).view(rows, -1).to(device);
+        return Fill(tensor, rows * (columns / type.BlockSize), type, ScalarType.Byte).view(rows, -1).to(device);
     }
 
     /// <summary>Reads a tensor in float32, in its shape.</summary>
@@ -56,7 +56,7 @@ internal sealed class GgufFile : IDisposable
         long[] shape = [.. tensor.Shape];
         if (type.IsFloat)
         {
-            var values = Fill(tensor, shape.Aggregate(1L, (a, b) => a * b), type.BlockBytes, type.Name switch { "F32" => ScalarType.Float32, "F16" => ScalarType.Float16, _ => ScalarType.BFloat16 });
+            var values = Fill(tensor, shape.Aggregate(1L, (a, b) => a * b), type, type.Name switch { "F32" => ScalarType.Float32, "F16" => ScalarType.Float16, _ => ScalarType.BFloat16 });
             return values.to(device).to_type(ScalarType.Float32).view(shape).MoveToOuterDisposeScope();
         }
         using var matrix = new GgufMatrix(ReadBytes(name, device), shape[^1], type);
@@ -67,11 +67,11 @@ internal sealed class GgufFile : IDisposable
     public void Dispose() => handle.Dispose();
 
     // The given number of blocks as a flat tensor.
-    private Tensor Fill(GgufTensor tensor, long blocks, int blockBytes, ScalarType type)
+    private Tensor Fill(GgufTensor tensor, long blocks, GgufType type, ScalarType dtype)
     {
-        if ((Int128)blocks * blockBytes > length - tensor.Offset) throw new CheckpointException(Header.Path, $"tensor '{tensor.Name}' ends past the end of the file: it is truncated.");
-        var size = type == ScalarType.Byte ? 1 : blockBytes;
-        var flat = empty(blocks * (blockBytes / size), type, CPU);
+        if ((Int128)blocks * type.BlockBytes > length - tensor.Offset) throw new CheckpointException(Header.Path, $"tensor '{tensor.Name}' ends past the end of the file: it is truncated.");
+        var size = dtype == ScalarType.Byte ? 1 : type.BlockBytes;
+        var flat = empty(blocks * (type.BlockBytes / size), dtype, CPU);
         TensorChunks.ForEachInParallel(flat, size, (part, start) =>
         {
             var bytes = part.bytes;
@@ -82,6 +82,7 @@ internal sealed class GgufFile : IDisposable
                 bytes = bytes[count..];
                 at += count;
             }
+            if (!type.HasFiniteScales(part.bytes, start)) throw new QuantizationException($"Tensor '{tensor.Name}' holds scales that are not finite: the file is damaged.");
         });
         return flat;
     }

@@ -5,14 +5,16 @@ namespace Peft.Quantization.Gguf;
 /// <param name="Name">Its name.</param>
 /// <param name="BlockSize">Elements per block.</param>
 /// <param name="BlockBytes">Bytes per block.</param>
-internal sealed record GgufType(uint Id, string Name, int BlockSize, int BlockBytes)
+/// <param name="ScaleCount">Number of float16 values in a block: its scale, and its minimum.</param>
+/// <param name="ScaleOffset">The byte at which they begin.</param>
+internal sealed record GgufType(uint Id, string Name, int BlockSize, int BlockBytes, int ScaleCount = 0, int ScaleOffset = 0)
 {
     /// <summary>The types that can be read.</summary>
     public static IReadOnlyList<GgufType> All { get; } =
     [
         new(0, "F32", 1, 4), new(1, "F16", 1, 2), new(30, "BF16", 1, 2),
-        new(2, "Q4_0", 32, 18), new(3, "Q4_1", 32, 20), new(6, "Q5_0", 32, 22), new(7, "Q5_1", 32, 24), new(8, "Q8_0", 32, 34),
-        new(12, "Q4_K", 256, 144), new(13, "Q5_K", 256, 176), new(14, "Q6_K", 256, 210),
+        new(2, "Q4_0", 32, 18, 1), new(3, "Q4_1", 32, 20, 2), new(6, "Q5_0", 32, 22, 1), new(7, "Q5_1", 32, 24, 2), new(8, "Q8_0", 32, 34, 1),
+        new(12, "Q4_K", 256, 144, 2), new(13, "Q5_K", 256, 176, 2), new(14, "Q6_K", 256, 210, 1, 208),
     ];
 
     // Names of types that are known and not supported, for messages.
@@ -24,6 +26,19 @@ internal sealed record GgufType(uint Id, string Name, int BlockSize, int BlockBy
 
     /// <summary>True for floating-point numbers.</summary>
     public bool IsFloat => BlockSize == 1;
+
+    /// <summary>True if the scales in a part of a tensor are finite.</summary>
+    /// <param name="bytes">The part.</param>
+    /// <param name="start">Its first byte in the tensor.</param>
+    public bool HasFiniteScales(ReadOnlySpan<byte> bytes, long start)
+    {
+        // The exponent, whose bits are all set in infinities and NaN, is in the high byte, so that a scale across two parts needs no care.
+        const int Exponent = 0x7C;
+        for (var scale = 0; scale < ScaleCount; scale++)
+            for (var at = (int)((ScaleOffset + 2 * scale + 1 - start % BlockBytes + BlockBytes) % BlockBytes); at < bytes.Length; at += BlockBytes)
+                if ((bytes[at] & Exponent) == Exponent) return false;
+        return true;
+    }
 
     /// <summary>Finds a type.</summary>
     /// <exception cref="QuantizationException">The type is not supported.</exception>

@@ -19,8 +19,8 @@ internal static class GgufSentencePiece
         var proto = Proto(file, tokens, types, scores, ids);
         var roles = GgufTokenizer.Roles(file, tokens);
         var config = GgufTokenizer.Config(file, roles, "LlamaTokenizer");
-        // llama.cpp prepends a single space, to the whole text.
-        config["legacy"] = false;
+        // llama.cpp prepends a space to the text, and to what follows a special token.
+        config["legacy"] = true;
         config["add_bos_token"] = file.Flag("tokenizer.ggml.add_bos_token") ?? true;
         config["add_eos_token"] = file.Flag("tokenizer.ggml.add_eos_token") ?? false;
         var contents = new Dictionary<string, byte[]> { [SentencePieceFiles.Names[0]] = proto, [TokenizerWriter.Config] = JsonSerializer.SerializeToUtf8Bytes(config) };

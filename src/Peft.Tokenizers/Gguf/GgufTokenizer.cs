@@ -10,10 +10,13 @@ internal static class GgufTokenizer
     private const string Words = @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|";
     private const string Rest = @"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-    // The regular expressions by which texts are split, by tokenizer.ggml.pre; null for that of GPT-2.
+    /// <summary>The split of each digit, which that of GPT-2 follows.</summary>
+    internal const string Digit = @"\p{N}";
+
+    // The regular expressions by which texts are split, by tokenizer.ggml.pre; null for that of GPT-2. GPT-NeoX is "olmo".
     internal static readonly Dictionary<string, string?> Splits = new()
     {
-        ["gpt-2"] = null, ["llama-bpe"] = Words + @"\p{N}{1,3}" + Rest, ["llama3"] = Words + @"\p{N}{1,3}" + Rest, ["qwen2"] = Words + @"\p{N}" + Rest,
+        ["gpt-2"] = null, ["olmo"] = null, ["smollm"] = Digit, ["llama-bpe"] = Words + @"\p{N}{1,3}" + Rest, ["llama3"] = Words + @"\p{N}{1,3}" + Rest, ["qwen2"] = Words + @"\p{N}" + Rest,
     };
 
     /// <exception cref="TokenizerException">The file has no tokenizer, or one whose type is not supported.</exception>
@@ -60,11 +63,11 @@ internal static class GgufTokenizer
         {
             ["version"] = "1.0",
             ["added_tokens"] = new JsonArray([.. added]),
-            ["normalizer"] = pre == "qwen2" ? new JsonObject { ["type"] = "NFC" } : null,
+            ["normalizer"] = pre is "qwen2" or "olmo" ? new JsonObject { ["type"] = "NFC" } : null,
             ["pre_tokenizer"] = split is null ? Level(true) : new JsonObject
             {
                 ["type"] = "Sequence",
-                ["pretokenizers"] = new JsonArray(new JsonObject { ["type"] = "Split", ["pattern"] = new JsonObject { ["Regex"] = split }, ["behavior"] = "Isolated", ["invert"] = false }, Level(false)),
+                ["pretokenizers"] = new JsonArray(new JsonObject { ["type"] = "Split", ["pattern"] = new JsonObject { ["Regex"] = split }, ["behavior"] = "Isolated", ["invert"] = false }, Level(split == Digit)),
             },
             ["post_processor"] = Template(file, roles, tokens, begins: isLlama),
             ["decoder"] = Level(true),

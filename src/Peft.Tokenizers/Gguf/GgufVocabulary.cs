@@ -118,14 +118,22 @@ internal static class GgufVocabulary
     private static string Splitting(JsonObject json)
     {
         var parts = json["pre_tokenizer"] is JsonObject { } single ? single["pretokenizers"] is JsonArray several ? [.. several.Select(each => each!.AsObject())] : new[] { single } : [];
-        if (parts.Any(part => part["type"]?.GetValue<string>() == "ByteLevel"))
+        if (parts is [.. var before, { } last] && last["type"]?.GetValue<string>() == "ByteLevel")
         {
-            var patterns = parts.Where(part => part["type"]?.GetValue<string>() == "Split").Select(part => part["pattern"]?["Regex"]?.GetValue<string>()).ToArray();
+            var patterns = before.Select(Pattern).ToArray();
+            var isGpt2 = last["use_regex"]?.GetValue<bool>() != false;
             foreach (var (name, split) in GgufTokenizer.Splits)
-                if (split is null ? patterns.Length == 0 && parts is [{ } only] && only["use_regex"]?.GetValue<bool>() != false : patterns is [var pattern] && pattern == split) return name;
+                if (isGpt2 == split is null or GgufTokenizer.Digit && (split is null ? patterns.Length == 0 : patterns is [var pattern] && pattern == split)) return name;
         }
         throw Unsupported($"llama.cpp has no name for its pre-tokenizer: {json["pre_tokenizer"]?.ToJsonString() ?? "none"}");
     }
+
+    private static string? Pattern(JsonObject part) => part["type"]?.GetValue<string>() switch
+    {
+        "Split" => part["pattern"]?["Regex"]?.GetValue<string>(),
+        "Digits" when part["individual_digits"]?.GetValue<bool>() == true => GgufTokenizer.Digit,
+        _ => null,
+    };
 
     private static (string, string) Merge(JsonNode? merge)
         => merge is JsonArray pair ? (pair[0]!.GetValue<string>(), pair[1]!.GetValue<string>()) : merge!.GetValue<string>().Split(' ') is [var left, var right] ? (left, right) : throw Unsupported($"the merge {merge} has more than one space");

@@ -23,7 +23,27 @@ public class CompressedTensorsTests
     ];
 
     [Theory, MemberData(nameof(Cases))]
-    public void Weights_and_logits(Case kind)
+    public void Weights_and_logits(Case kind) => Check(kind.Format, _ => kind, kind);
+
+    [Theory]
+    [InlineData("mixed-precision", "int-quantized", 0)]
+    [InlineData("pack-quantized", "pack-quantized", 16)]
+    public void Modules_may_have_other_settings(string format, string ofDown, int groupSize)
+    {
+        Case four = new("pack-quantized", 4, 16, false), eight = new(ofDown, 8, groupSize, true);
+        Check(format, path => path.EndsWith("down_proj", StringComparison.Ordinal) ? eight : four, four, eight);
+    }
+
+    [Fact]
+    public void Scales_of_a_quantized_cache_are_not_applied()
+    {
+        Case eight = new("int-quantized", 8, 0, true);
+        Check(eight.Format, _ => eight, tensors => tensors["model.layers.0.self_attn.k_scale"] = tensors["model.layers.1.self_attn.v_scale"] = tensor(new[] { 0.5f }), eight);
+    }
+
+    private static void Check(string format, Func<string, Case> kindOf, params Case[] kinds) => Check(format, kindOf, _ => { }, kinds);
+
+    private static void Check(string format, Func<string, Case> kindOf, Action<Dictionary<string, Tensor>> add, params Case[] kinds)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
@@ -33,26 +53,16 @@ public class CompressedTensorsTests
         foreach (var path in tensors.Keys.Where(name => name.EndsWith("_proj.weight", StringComparison.Ordinal)).Select(name => name[..^".weight".Length]).ToList())
         {
             tensors.Remove(path + ".weight", out var weight);
-            expected[path] = Write(kind, path, weight!, tensors);
+            expected[path] = Write(kindOf(path), path, weight!, tensors);
             weight!.copy_(tensor(expected[path]));
         }
+        add(tensors);
         using var folder = new TemporaryFolder();
         var config = JsonNode.Parse(File.ReadAllText(Path.Combine(Oracle.Base("llama"), "config.json")))!;
         config["quantization_config"] = new JsonObject
         {
-            ["quant_method"] = "compressed-tensors", ["format"] = kind.Format, ["quantization_status"] = "compressed", ["ignore"] = new JsonArray("lm_head"),
-            ["config_groups"] = new JsonObject
-            {
-                ["group_0"] = new JsonObject
-                {
-                    ["targets"] = new JsonArray("Linear"), ["input_activations"] = null,
-                    ["weights"] = new JsonObject
-                    {
-                        ["num_bits"] = kind.Bits, ["type"] = "int", ["symmetric"] = kind.Symmetric, ["strategy"] = kind.GroupSize switch { > 0 => "group", 0 => "channel", _ => "tensor" },
-                        ["group_size"] = kind.GroupSize > 0 ? kind.GroupSize : null, ["actorder"] = kind.Ordered ? null : "group",
-                    },
-                },
-            },
+            ["quant_method"] = "compressed-tensors", ["format"] = format, ["quantization_status"] = "compressed", ["ignore"] = new JsonArray("lm_head"),
+            ["config_groups"] = new JsonObject(kinds.Select((kind, i) => KeyValuePair.Create($"group_{i}", (JsonNode?)Group(kind)))),
         };
         folder.Write("config.json", config.ToJsonString());
         SafetensorsWriter.Write(folder["model.safetensors"], tensors);
@@ -63,11 +73,21 @@ public class CompressedTensorsTests
         foreach (var (path, weight) in weights)
         {
             weight.Read().ShouldBeExactly(tensor(expected[path]));
-            weight.Matrix.Kind.ShouldBe($"int{kind.Bits}");
+            weight.Matrix.Kind.ShouldBe($"int{kindOf(path).Bits}");
         }
         var ids = tensor(Enumerable.Range(3, 14).Select(i => (long)i).ToArray()).unsqueeze(0);
         model.call(ids).RelativeDifference(plain.call(ids)).ShouldBeLessThan(1e-5);
     }
+
+    private static JsonObject Group(Case kind) => new()
+    {
+        ["targets"] = new JsonArray("Linear"), ["input_activations"] = null, ["format"] = kind.Format,
+        ["weights"] = new JsonObject
+        {
+            ["num_bits"] = kind.Bits, ["type"] = "int", ["symmetric"] = kind.Symmetric, ["strategy"] = kind.GroupSize switch { > 0 => "group", 0 => "channel", _ => "tensor" },
+            ["group_size"] = kind.GroupSize > 0 ? kind.GroupSize : null, ["actorder"] = kind.Ordered ? null : "group",
+        },
+    };
 
     // Quantizes a weight, adds its tensors, and gives the values that they stand for: (q − zero)·scale.
     private static float[,] Write(Case kind, string path, Tensor weight, Dictionary<string, Tensor> tensors)

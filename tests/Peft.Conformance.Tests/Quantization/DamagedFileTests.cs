@@ -4,6 +4,7 @@ using Peft.Gguf;
 using Peft.Models;
 using Peft.Quantization;
 using Peft.Quantization.Checkpoints;
+using Peft.Quantization.Gguf;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -24,6 +25,48 @@ public class DamagedFileTests
             File.WriteAllBytes(folder["model.gguf"], content[..length]);
             Should.Throw<PeftException>(() => CausalLM.FromPretrained(folder["model.gguf"]).Dispose(), $"{length} bytes");
         }
+    }
+
+    [Theory]
+    [InlineData("qwen2", "q4_0", "blk.1.ffn_up.weight", 5, 0)]
+    [InlineData("llama-k", "q4_k_m", "blk.0.attn_q.weight", 1, 2)]
+    [InlineData("llama-k", "q4_k_m", "blk.0.ffn_down.weight", 3, 208)]
+    [InlineData("gemma", "q8_0", "blk.0.attn_k.weight", 0, 0)]
+    public void Scales_of_GGUF_blocks_that_are_not_finite(string id, string type, string tensor, int block, int offset)
+    {
+        var source = Path.Combine(QuantizedOracle.Folder, "gguf", id, $"model-{type}.gguf");
+        using var folder = new TemporaryFolder();
+        foreach (var damage in new[] { Half.NaN, Half.NegativeInfinity })
+        {
+            var content = File.ReadAllBytes(source);
+            using (var file = GgufFile.Open(source)) BitConverter.TryWriteBytes(content.AsSpan((int)(file.Header.Tensors[tensor].Offset + block * file.TypeOf(tensor).BlockBytes + offset)), damage);
+            File.WriteAllBytes(folder["model.gguf"], content);
+            Should.Throw<QuantizationException>(() => CausalLM.FromPretrained(folder["model.gguf"])).Message.ShouldContain($"'{tensor}' holds scales that are not finite");
+        }
+    }
+
+    // A part of a tensor may begin anywhere.
+    [Fact]
+    public void A_scale_across_two_parts()
+    {
+        foreach (var type in GgufType.All.Where(type => !type.IsFloat))
+        {
+            var bytes = new byte[type.BlockBytes * 3];
+            BitConverter.TryWriteBytes(bytes.AsSpan(type.BlockBytes + type.ScaleOffset + 2 * (type.ScaleCount - 1)), Half.NaN);
+            for (var cut = 0; cut <= bytes.Length; cut++)
+                (type.HasFiniteScales(bytes.AsSpan(0, cut), 0) && type.HasFiniteScales(bytes.AsSpan(cut), cut)).ShouldBeFalse($"{type} at {cut}");
+        }
+    }
+
+    [Fact]
+    public void Metadata_of_a_GGUF_file_that_is_not_finite()
+    {
+        var content = File.ReadAllBytes(Source);
+        var at = content.AsSpan().IndexOf("qwen2.rope.freq_base"u8) + "qwen2.rope.freq_base".Length + sizeof(uint);
+        BitConverter.TryWriteBytes(content.AsSpan(at), float.NaN);
+        using var folder = new TemporaryFolder();
+        File.WriteAllBytes(folder["model.gguf"], content);
+        Should.Throw<CheckpointException>(() => CausalLM.FromPretrained(folder["model.gguf"])).Message.ShouldContain("'qwen2.rope.freq_base' is not a finite number");
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using System.Text.Json;
 using Peft.Gguf;
 using Peft.Models;
@@ -164,5 +165,22 @@ public sealed class GgufExportTests : IDisposable
         ratios.ShouldAllBe(ratio => ratio < 1.05);
 
         float[] Errors(Tensor values) => values.view(-1, kind.BlockSize).sub(input.view(-1, kind.BlockSize)).square().mean([1]).data<float>().ToArray();
+    }
+
+    [Fact]
+    public void Single_digits_are_those_of_SmolLM()
+    {
+        var source = Path.Combine(QuantizedOracle.Folder, "gguf", "gpt2", "hf");
+        using var folder = new TemporaryFolder();
+        var json = JsonNode.Parse(File.ReadAllText(Path.Combine(source, "tokenizer.json")))!;
+        json["pre_tokenizer"] = JsonNode.Parse("""
+            {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": true}, {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}]}
+            """);
+        folder.Write("tokenizer.json", json.ToJsonString());
+        var tokenizer = Tokenizer.FromPretrained(folder);
+        using (var model = CausalLM.FromPretrained(source)) model.SaveGguf(folder["model.gguf"], tokenizer, GgufWeights.F32);
+        using (var file = GgufFile.Open(folder["model.gguf"])) file.Header.Text("tokenizer.ggml.pre").ShouldBe("smollm");
+        var read = Tokenizer.FromPretrained(folder["model.gguf"]);
+        foreach (var text in new[] { "1234567 12 3", "It's 10 o'clock,  3x faster.\n\n", "a1b22" }) read.Encode(text).ShouldBe(tokenizer.Encode(text), text);
     }
 }

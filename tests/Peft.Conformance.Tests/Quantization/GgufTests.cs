@@ -169,6 +169,14 @@ public class GgufTests
         Compare(model, expected, id, $"base-{type}", 1.2);
     }
 
+    // llama-tokenize on this file.
+    [Fact]
+    public void Text_after_a_special_token_begins_with_a_space()
+    {
+        var tokenizer = Tokenizer.FromPretrained(FileOf("stories260k", "f16"));
+        tokenizer.Encode("a</s> b</s>hello").ShouldBe([1, 261, 2, 410, 268, 2, 281, 306, 414]);
+    }
+
     [Theory, MemberData(nameof(Files))]
     public void Token_ids_are_those_of_llama_cpp(string id, string type)
     {

@@ -91,6 +91,67 @@ public class PackedTests
         expected.ShouldEqual("base_loss", model.Loss(AdaptedCase.Batch(expected)).reshape(1));
     }
 
+    // AutoGPTQ's files have them for Llama too.
+    [Theory]
+    [InlineData(0, null)]
+    [InlineData(1, "model.layers.0.self_attn.q_proj.bias")]
+    public void A_bias_of_zeros_is_none(int value, string? unexpected)
+    {
+        using var scope = NewDisposeScope();
+        var source = Path.Combine(QuantizedOracle.Folder, "gptq", "llama-gptq");
+        using var folder = new TemporaryFolder();
+        folder.Write("config.json", File.ReadAllText(Path.Combine(source, "config.json")));
+        using (var file = SafetensorsFile.Open(Path.Combine(source, "model.safetensors")))
+        {
+            var tensors = file.Keys.ToDictionary(key => key, key => file.Read(key));
+            tensors["model.layers.0.self_attn.q_proj.bias"] = full([tensors["model.layers.0.self_attn.q_proj.scales"].shape[1]], value, ScalarType.Float16);
+            SafetensorsWriter.Write(folder["model.safetensors"], tensors);
+        }
+        if (unexpected is not null)
+        {
+            Should.Throw<CheckpointMismatchException>(() => CausalLM.FromPretrained(folder)).Unexpected.ShouldBe([unexpected]);
+            return;
+        }
+        using var model = CausalLM.FromPretrained(folder);
+        using var expected = new Expected(source);
+        expected.ShouldEqual("base_logits", AdaptedCase.Logits(model, expected));
+    }
+
+    [Theory]
+    [InlineData("{\"+:.*down_proj\": {\"bits\": 8}}", false)]
+    [InlineData("{\"model.layers.1.*\": {\"group_size\": 64}}", false)]
+    [InlineData("{\"-:.*down_proj\": {}, \".*up_proj\": {\"bits\": 4, \"desc_act\": true}}", true)]
+    public void Rules_of_GPTQ_for_some_modules(string rules, bool isRead)
+    {
+        var config = JsonNode.Parse("{\"quant_method\": \"gptq\", \"bits\": 4, \"group_size\": 32, \"dynamic\": " + rules + "}");
+        if (isRead) CheckpointFormat.Of(config, "config.json")!.Name.ShouldBe("gptq");
+        else Should.Throw<QuantizationException>(() => CheckpointFormat.Of(config, "config.json")).Message.ShouldContain("for some modules");
+    }
+
+    [Fact]
+    public void Tiles_of_FP8_in_compressed_tensors()
+    {
+        using var scope = NewDisposeScope();
+        var source = Path.Combine(QuantizedOracle.Folder, "fp8", "llama-fp8");
+        using var folder = new TemporaryFolder();
+        var config = JsonNode.Parse(File.ReadAllText(Path.Combine(source, "config.json")))!;
+        config["quantization_config"] = new JsonObject
+        {
+            ["quant_method"] = "compressed-tensors", ["format"] = "float-quantized",
+            ["config_groups"] = new JsonObject { ["group_0"] = new JsonObject { ["weights"] = new JsonObject { ["num_bits"] = 8, ["type"] = "float", ["strategy"] = "block", ["block_structure"] = config["quantization_config"]!["weight_block_size"]!.DeepClone() } } },
+        };
+        folder.Write("config.json", config.ToJsonString());
+        // The same bytes under the other name: a shorter header, filled with spaces.
+        var bytes = File.ReadAllBytes(Path.Combine(source, "model.safetensors"));
+        var length = (int)BitConverter.ToInt64(bytes);
+        var header = System.Text.Encoding.UTF8.GetString(bytes, 8, length).Replace("weight_scale_inv", "weight_scale");
+        System.Text.Encoding.UTF8.GetBytes(header.PadRight(length)).CopyTo(bytes, 8);
+        folder.Write("model.safetensors", bytes);
+        using var model = CausalLM.FromPretrained(folder);
+        using var expected = new Expected(source);
+        expected.ShouldEqual("base_logits", AdaptedCase.Logits(model, expected));
+    }
+
     // The files of single weights have no path.
     private sealed class NestedNames(SafetensorsFile file, string prefix) : ITensorSource
     {

@@ -63,9 +63,9 @@ internal sealed class GgufHeader
     public double? Number(string key) => metadata.GetValueOrDefault(key) switch
     {
         null => null,
-        double value => value,
+        double value when double.IsFinite(value) => value,
         long value => value,
-        _ => throw Damaged($"'{key}' is not a number"),
+        _ => throw Damaged($"'{key}' is not a finite number"),
     };
 
     /// <summary>Reads the Boolean under a key; null if there is none.</summary>
