@@ -69,52 +69,30 @@ internal sealed unsafe class FactoredProduct : NodeProduct
         var own = !inputRequiresGrad ? null : adds ? ofInput! : empty_like(x!);
         var (aGradient, bGradient) = (empty_like(a), empty_like(b));
         var rows = (int)(x!.numel() / inputs);
-        var size = inputs * outputs;
-        using var sum = new Scratch(size);
-        using var slopes = new Scratch(size * get_num_threads());   // dL/dW of each thread's rows
+        using var sum = new Scratch(inputs * outputs);
         fixed (float* xs = x.Floats(), ws = w.Floats(), af = a.Floats(), bf = b.Floats(), gs = gradient.Floats(), ga = aGradient.Floats(), gb = bGradient.Floats(),
                gx = own is null ? [] : own.Floats())
         {
-            if (inputRequiresGrad) AddUp(ws, af, bf, sum.Memory);
-            var (xp, gp, gxp, wp, sp) = ((nint)xs, (nint)gs, (nint)gx, (nint)sum.Memory, (nint)slopes.Memory);
-            var shares = TensorMemory.InShares(rows, (share, start, count) =>
+            if (inputRequiresGrad)
             {
-                float* from = (float*)xp + (nint)start * inputs, g = (float*)gp + (nint)start * outputs;
-                if (inputRequiresGrad) SmallProduct.Run(g, outputs, 1, (float*)wp, inputs, (float*)gxp + (nint)start * inputs, inputs, count, outputs, inputs, adds);
-                SmallProduct.Run(g, 1, outputs, from, (float*)sp + (nint)share * size, outputs, count, inputs);
-            });
-            for (var share = 1; share < shares; share++) AddRow(slopes.Memory, slopes.Memory + (nint)share * size, 1, size);
-            // dL/dA = s·Bᵀ·dL/dW and dL/dB = s·dL/dW·Aᵀ.
-            SmallProduct.Run(bf, 1, rank, slopes.Memory, ga, rank, outputs, inputs);
-            Scale(ga, rank * inputs, scale);
-            for (var row = 0; row < outputs; row++)
-                for (var r = 0; r < rank; r++) gb[row * rank + r] = scale * Dot(slopes.Memory + (nint)row * inputs, af + (nint)r * inputs, inputs);
+                AddUp(ws, af, bf, sum.Memory);
+                var (gp, gxp, wp) = ((nint)gs, (nint)gx, (nint)sum.Memory);
+                TensorMemory.InShares(rows, (_, start, count) =>
+                    SmallProduct.Run((float*)gp + (nint)start * outputs, outputs, 1, (float*)wp, inputs, (float*)gxp + (nint)start * inputs, inputs, count, outputs, inputs, adds));
+            }
+            new FactorGradients(inputs, outputs, rank, scale).Run(xs, gs, af, bf, rows, ga, gb);
         }
         if (!adds && own is not null) ofInput = ofInput is null ? own : ofInput.add_(own, One);
         return [aGradient, bGradient];
     }
 
-    // W + s·B·A, row by row.
-    [MethodImpl(JitOptions.Loop)]
+    // W + s·B·A.
     private void AddUp(float* w, float* a, float* b, float* to)
     {
-        var (inputs, rank, scale) = (this.inputs, this.rank, this.scale);
-        for (var row = 0; row < outputs; row++, w += inputs, to += inputs, b += rank)
-        {
-            var d = 0;
-            for (; d + 8 <= inputs; d += 8)
-            {
-                var sum = Vector256.Load(w + d);
-                for (var r = 0; r < rank; r++) sum = Vector256.FusedMultiplyAdd(Vector256.Create(b[r] * scale), Vector256.Load(a + (nint)r * inputs + d), sum);
-                sum.Store(to + d);
-            }
-            for (; d < inputs; d++)
-            {
-                var sum = w[d];
-                for (var r = 0; r < rank; r++) sum = MathF.FusedMultiplyAdd(b[r] * scale, a[(nint)r * inputs + d], sum);
-                to[d] = sum;
-            }
-        }
+        using var scaled = new Scratch(outputs * rank);
+        Scale(b, scaled.Memory, outputs * rank, scale);
+        SmallProduct.Run(scaled.Memory, rank, 1, a, to, outputs, rank, inputs);
+        AddRow(to, w, 1, inputs * outputs);
     }
 
     // Transposes in blocks of eight by eight; the last blocks overlap the preceding ones.
@@ -131,7 +109,8 @@ internal sealed unsafe class FactoredProduct : NodeProduct
         }
     }
 
-    private static void AddRow(float* to, float* row, int rows, int size)
+    [MethodImpl(JitOptions.Loop)]
+    internal static void AddRow(float* to, float* row, int rows, int size)
     {
         for (var r = 0; r < rows; r++, to += size)
         {
@@ -141,19 +120,11 @@ internal sealed unsafe class FactoredProduct : NodeProduct
         }
     }
 
-    private static void Scale(float* values, int count, float factor)
-    {
-        for (var i = 0; i < count; i++) values[i] *= factor;
-    }
-
     [MethodImpl(JitOptions.Loop)]
-    private static float Dot(float* left, float* right, int size)
+    internal static void Scale(float* from, float* to, int count, float factor)
     {
-        var sums = Vector256<float>.Zero;
-        var d = 0;
-        for (; d + 8 <= size; d += 8) sums = Vector256.FusedMultiplyAdd(Vector256.Load(left + d), Vector256.Load(right + d), sums);
-        var sum = Vector256.Sum(sums);
-        for (; d < size; d++) sum += left[d] * right[d];
-        return sum;
+        var i = 0;
+        for (; i + 8 <= count; i += 8) (Vector256.Load(from + i) * factor).Store(to + i);
+        for (; i < count; i++) to[i] = from[i] * factor;
     }
 }

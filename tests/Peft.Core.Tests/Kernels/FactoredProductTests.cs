@@ -12,6 +12,8 @@ public class FactoredProductTests
     [InlineData(48, 64, 172, 8, false)]
     [InlineData(101, 172, 64, 8, true)]
     [InlineData(7, 33, 40, 19, true)]
+    [InlineData(21, 100, 132, 3, false)]   // the gradients of the factors by thin products, as for 64 and 172
+    [InlineData(50, 200, 300, 19, true)]
     public void Output_and_gradients_are_those_of_the_formula(int rows, int inputs, int outputs, int rank, bool biased)
         => ShouldAgree(rows, inputs, outputs, rank, biased, FactoredProduct.Of);
 
