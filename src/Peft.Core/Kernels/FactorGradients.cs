@@ -14,14 +14,14 @@ internal readonly unsafe struct FactorGradients(int inputs, int outputs, int ran
     private readonly int inputs = inputs, outputs = outputs, rank = rank;
     private readonly float scale = scale;
 
-    /// <summary>Computes the gradients.</summary>
+    /// <summary>Adds the gradients to sums.</summary>
     /// <param name="x">Input <c>[rows, in]</c>.</param>
     /// <param name="g">Gradient <c>[rows, out]</c> of the output.</param>
     /// <param name="a">A</param>
     /// <param name="b">B</param>
     /// <param name="rows">Number of rows.</param>
-    /// <param name="ofA">Receives the gradient of A.</param>
-    /// <param name="ofB">Receives the gradient of B.</param>
+    /// <param name="ofA">The sum of gradients of A.</param>
+    /// <param name="ofB">The sum of gradients of B.</param>
     public void Run(float* x, float* g, float* a, float* b, int rows, float* ofA, float* ofB)
     {
         if (2 * Wide * (inputs + outputs) < inputs * outputs) ByFactors(x, g, a, b, rows, ofA, ofB);
@@ -51,10 +51,10 @@ internal readonly unsafe struct FactorGradients(int inputs, int outputs, int ran
             Thin(u, wide, slope, sum + rank * inputs, rank, count, outputs);
         });
         for (var share = 1; share < shares; share++) FactoredProduct.AddRow(sums, sums + (nint)share * size, 1, size);
-        new Span<float>(sums, rank * inputs).CopyTo(new Span<float>(ofA, rank * inputs));
+        FactoredProduct.AddRow(ofA, sums, 1, rank * inputs);
         sums += rank * inputs;
         for (var o = 0; o < outputs; o++)
-            for (var r = 0; r < rank; r++) ofB[o * rank + r] = sums[r * outputs + o];
+            for (var r = 0; r < rank; r++) ofB[o * rank + r] += sums[r * outputs + o];
     }
 
     // Lᵀ·R for L [rows, rank] and R [rows, columns]. The remaining columns are computed together with some preceding ones, which are computed twice.
@@ -70,17 +70,18 @@ internal readonly unsafe struct FactorGradients(int inputs, int outputs, int ran
     {
         var (inputs, outputs, wide) = (this.inputs, this.outputs, Wide);
         var size = inputs * outputs;
-        using var memory = new Scratch((inputs + outputs) * wide + outputs * wide + size * get_num_threads());
-        float* turned = memory.Take(inputs * wide), scaled = memory.Take(outputs * wide), product = memory.Take(outputs * wide), slopes = memory.Take(size * get_num_threads());   // dL/dW of each thread's rows
+        using var memory = new Scratch(2 * (inputs + outputs) * wide + size * get_num_threads());
+        float* turned = memory.Take(inputs * wide), scaled = memory.Take(outputs * wide), sumA = memory.Take(wide * inputs), sumB = memory.Take(outputs * wide), slopes = memory.Take(size * get_num_threads());   // dL/dW of each thread's rows
         var (xp, gp, sp) = ((nint)x, (nint)g, (nint)slopes);
         var shares = TensorMemory.InShares(rows, (share, start, count) =>
             SmallProduct.Run((float*)gp + (nint)start * outputs, 1, outputs, (float*)xp + (nint)start * inputs, (float*)sp + (nint)share * size, outputs, count, inputs));
         for (var share = 1; share < shares; share++) FactoredProduct.AddRow(slopes, slopes + (nint)share * size, 1, size);
         Pad(a, 1, inputs, inputs, scale, turned);
         Pad(b, rank, 1, outputs, scale, scaled);
-        SmallProduct.Run(scaled, 1, wide, slopes, ofA, rank, outputs, inputs);
-        SmallProduct.Run(slopes, inputs, 1, turned, product, outputs, inputs, wide);
-        for (var o = 0; o < outputs; o++) new Span<float>(product + o * wide, rank).CopyTo(new Span<float>(ofB + o * rank, rank));
+        SmallProduct.Run(scaled, 1, wide, slopes, sumA, rank, outputs, inputs);
+        SmallProduct.Run(slopes, inputs, 1, turned, sumB, outputs, inputs, wide);
+        FactoredProduct.AddRow(ofA, sumA, 1, rank * inputs);
+        for (var o = 0; o < outputs; o++) FactoredProduct.AddRow(ofB + o * rank, sumB + o * wide, 1, rank);
     }
 
     // Columns [count, rank] of a factor, times a number, padded with zeros to whole vectors.

@@ -67,10 +67,11 @@ internal sealed unsafe class FactoredProduct : NodeProduct
         var (a, b, w) = (saved[0], saved[1], saved[2]);
         var adds = ofInput is not null && inputs % SmallProduct.MinColumns == 0;
         var own = !inputRequiresGrad ? null : adds ? ofInput! : empty_like(x!);
-        var (aGradient, bGradient) = (empty_like(a), empty_like(b));
+        var (aPlace, bPlace) = (DirectGradients.Of(a), DirectGradients.Of(b));
+        var (aGradient, bGradient) = (aPlace != 0 ? null : zeros_like(a), bPlace != 0 ? null : zeros_like(b));
         var rows = (int)(x!.numel() / inputs);
         using var sum = new Scratch(inputs * outputs);
-        fixed (float* xs = x.Floats(), ws = w.Floats(), af = a.Floats(), bf = b.Floats(), gs = gradient.Floats(), ga = aGradient.Floats(), gb = bGradient.Floats(),
+        fixed (float* xs = x.Floats(), ws = w.Floats(), af = a.Floats(), bf = b.Floats(), gs = gradient.Floats(), ga = aGradient is null ? [] : aGradient.Floats(), gb = bGradient is null ? [] : bGradient.Floats(),
                gx = own is null ? [] : own.Floats())
         {
             if (inputRequiresGrad)
@@ -80,7 +81,7 @@ internal sealed unsafe class FactoredProduct : NodeProduct
                 TensorMemory.InShares(rows, (_, start, count) =>
                     SmallProduct.Run((float*)gp + (nint)start * outputs, outputs, 1, (float*)wp, inputs, (float*)gxp + (nint)start * inputs, inputs, count, outputs, inputs, adds));
             }
-            new FactorGradients(inputs, outputs, rank, scale).Run(xs, gs, af, bf, rows, ga, gb);
+            new FactorGradients(inputs, outputs, rank, scale).Run(xs, gs, af, bf, rows, aPlace != 0 ? (float*)aPlace : ga, bPlace != 0 ? (float*)bPlace : gb);
         }
         if (!adds && own is not null) ofInput = ofInput is null ? own : ofInput.add_(own, One);
         return [aGradient, bGradient];

@@ -19,6 +19,6 @@ internal abstract class NodeProduct
     /// <param name="gradient">The gradient of the output.</param>
     /// <param name="ofInput">Takes the gradient of the input, which is added if there is one already; not changed if not needed.</param>
     /// <param name="inputRequiresGrad">True if the gradient of the input is needed.</param>
-    /// <returns>The gradients of the trainable tensors, one or null for each.</returns>
+    /// <returns>The gradients of the trainable tensors, one or null for each. Null if it was added to <see cref="DirectGradients"/>.</returns>
     public abstract Tensor?[] Differentiate(Tensor? x, ReadOnlySpan<Tensor> saved, Tensor gradient, bool inputRequiresGrad, ref Tensor? ofInput);
 }

@@ -28,6 +28,33 @@ public class FactoredProductTests
         b.grad.ShouldNotBeNull();
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Gradients_that_the_kernel_adds_directly_are_those_that_torch_adds(bool isFirst)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(6);
+        var (x, w, a, b) = (randn(12, 16), randn(24, 16), new Parameter(randn(2, 16)), new Parameter(randn(24, 2)));
+        using var parameters = new FlatParameters([new("a", a), new("b", b)]);
+        using var gradients = new PartGradients(parameters, isFirst);
+        Tensor Loss(Tensor y) => y.square().sum() + a.square().sum();   // A has a gradient from elsewhere too
+        for (var pass = 0; pass < 2; pass++)   // the first one fails before its gradients are given
+        {
+            if (isFirst) parameters.ZeroGradients();
+            gradients.Begin();
+            using var given = DirectGradients.To(gradients);
+            var returned = autograd.grad([Loss(Product(x, FactoredProduct.Of(w, null, a, b, 2)))], [a, b], allow_unused: true);
+            returned[1].IsInvalid.ShouldBeTrue();
+            gradients.Add(returned);
+        }
+        gradients.Reached.ShouldBe([true, true]);
+        gradients.Give();
+        var exact = autograd.grad([Loss(nn.functional.linear(x, w + 2 * b.mm(a)))], [a, b]);
+        a.grad!.RelativeDifference(exact[0]).ShouldBeLessThan(1e-5);
+        b.grad!.RelativeDifference(exact[1]).ShouldBeLessThan(1e-5);
+    }
+
     [Fact]
     public void A_transposed_matrix_is_taken_as_it_is_meant()
     {
