@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using static TorchSharp.torch;
 
 namespace Peft.Kernels;
@@ -38,8 +39,8 @@ internal readonly unsafe struct FactorGradients(int inputs, int outputs, int ran
         var size = rank * (inputs + outputs);   // of both gradients, that of B transposed
         using var memory = new Scratch((inputs + outputs) * wide + 2 * rows * wide + size * get_num_threads());
         float* turned = memory.Take(inputs * wide), scaled = memory.Take(outputs * wide), thin = memory.Take(rows * wide), slopes = memory.Take(rows * wide), sums = memory.Take(size * get_num_threads());
-        Pad(a, 1, inputs, inputs, scale, turned);
-        Pad(b, rank, 1, outputs, scale, scaled);
+        Pad(a, 1, inputs, inputs, turned);
+        Pad(b, rank, 1, outputs, scaled);
         var (xp, gp, tp, sp, up, vp, to) = ((nint)x, (nint)g, (nint)turned, (nint)scaled, (nint)thin, (nint)slopes, (nint)sums);
         var shares = TensorMemory.InShares(rows, (share, start, count) =>
         {
@@ -52,9 +53,7 @@ internal readonly unsafe struct FactorGradients(int inputs, int outputs, int ran
         });
         for (var share = 1; share < shares; share++) FactoredProduct.AddRow(sums, sums + (nint)share * size, 1, size);
         FactoredProduct.AddRow(ofA, sums, 1, rank * inputs);
-        sums += rank * inputs;
-        for (var o = 0; o < outputs; o++)
-            for (var r = 0; r < rank; r++) ofB[o * rank + r] += sums[r * outputs + o];
+        AddTransposed(sums + rank * inputs, ofB);
     }
 
     // Lᵀ·R for L [rows, rank] and R [rows, columns]. The remaining columns are computed together with some preceding ones, which are computed twice.
@@ -76,22 +75,33 @@ internal readonly unsafe struct FactorGradients(int inputs, int outputs, int ran
         var shares = TensorMemory.InShares(rows, (share, start, count) =>
             SmallProduct.Run((float*)gp + (nint)start * outputs, 1, outputs, (float*)xp + (nint)start * inputs, (float*)sp + (nint)share * size, outputs, count, inputs));
         for (var share = 1; share < shares; share++) FactoredProduct.AddRow(slopes, slopes + (nint)share * size, 1, size);
-        Pad(a, 1, inputs, inputs, scale, turned);
-        Pad(b, rank, 1, outputs, scale, scaled);
+        Pad(a, 1, inputs, inputs, turned);
+        Pad(b, rank, 1, outputs, scaled);
         SmallProduct.Run(scaled, 1, wide, slopes, sumA, rank, outputs, inputs);
         SmallProduct.Run(slopes, inputs, 1, turned, sumB, outputs, inputs, wide);
         FactoredProduct.AddRow(ofA, sumA, 1, rank * inputs);
         for (var o = 0; o < outputs; o++) FactoredProduct.AddRow(ofB + o * rank, sumB + o * wide, 1, rank);
     }
 
-    // Columns [count, rank] of a factor, times a number, padded with zeros to whole vectors.
-    private void Pad(float* from, int row, int step, int count, float factor, float* to)
+    // s·F for a factor F [count, rank], padded with zeros to whole vectors.
+    [MethodImpl(JitOptions.Loop)]
+    private void Pad(float* from, nint row, nint step, int count, float* to)
     {
-        var wide = Wide;
-        for (var i = 0; i < count; i++, to += wide)
+        var (rank, wide, factor) = (this.rank, Wide, scale);
+        for (var i = 0; i < count; i++, to += wide, from += row)
         {
-            for (var r = 0; r < rank; r++) to[r] = factor * from[i * row + r * step];
+            var at = from;
+            for (var r = 0; r < rank; r++, at += step) to[r] = factor * *at;
             for (var r = rank; r < wide; r++) to[r] = 0;
         }
+    }
+
+    // Adds the transpose of [rank, out].
+    [MethodImpl(JitOptions.Loop)]
+    private void AddTransposed(float* from, float* to)
+    {
+        var (rank, outputs) = (this.rank, this.outputs);
+        for (var o = 0; o < outputs; o++, to += rank)
+            for (var r = 0; r < rank; r++) to[r] += from[(nint)r * outputs + o];
     }
 }

@@ -21,9 +21,9 @@ internal sealed unsafe class FactoredProduct : NodeProduct
 
     private FactoredProduct(Tensor weight, Tensor? bias, Tensor a, Tensor b, double scale)
     {
-        (this.weight, this.bias, this.scale) = (weight.contiguous(), bias?.contiguous(), (float)scale);
+        (this.weight, this.bias, this.scale) = (weight.AsContiguous(), bias?.AsContiguous(), (float)scale);
         (inputs, outputs, rank) = ((int)weight.size(1), (int)weight.size(0), (int)a.size(0));
-        Trained = [a.contiguous(), b.contiguous()];
+        Trained = [a.AsContiguous(), b.AsContiguous()];
     }
 
     public override Tensor[] Trained { get; }

@@ -27,6 +27,9 @@ internal static class TensorMemory
     // The tensor's property for it would check again, by a dozen native calls, what the kernels know.
     public static unsafe Span<float> Floats(this Tensor tensor) => new((void*)TensorAddress.Of(tensor), checked((int)tensor.numel()));
 
+    /// <summary>The tensor itself if it is contiguous, else a contiguous copy.</summary>
+    public static Tensor AsContiguous(this Tensor tensor) => tensor.is_contiguous() ? tensor : tensor.contiguous();
+
     /// <summary>Runs the chunks of a job on as many threads as torch may use.</summary>
     public static void Parallel(int count, Action<int> part)
     {
