@@ -92,8 +92,7 @@ internal sealed unsafe class FactoredProduct : NodeProduct
     {
         using var scaled = new Scratch(outputs * rank);
         Scale(b, scaled.Memory, outputs * rank, scale);
-        SmallProduct.Run(scaled.Memory, rank, 1, a, to, outputs, rank, inputs);
-        AddRow(to, w, 1, inputs * outputs);
+        SmallProduct.Run(scaled.Memory, rank, 1, a, inputs, w, to, inputs, outputs, rank, inputs);
     }
 
     // Transposes in blocks of eight by eight; the last blocks overlap the preceding ones.

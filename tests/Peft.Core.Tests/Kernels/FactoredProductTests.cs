@@ -91,7 +91,7 @@ public class FactoredProductTests
         fixed (float* ap = a.Floats(), tp = turned.Floats(), bp = b.Floats(), wp = wide.Floats(), np = narrow.Floats())
         {
             SmallProduct.Run(tp, 1, rows, bp, wp, rows, depth, columns);
-            SmallProduct8.Run(ap, depth, 1, bp, columns, np, columns, rows, depth, columns, add: false);
+            SmallProduct8.Run(ap, depth, 1, bp, columns, null, np, columns, rows, depth, columns);
         }
         wide.Difference(expected).ShouldBeLessThan(1e-4);
         narrow.Difference(expected).ShouldBeLessThan(1e-4);
