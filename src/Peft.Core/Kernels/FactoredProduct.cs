@@ -39,7 +39,11 @@ internal sealed unsafe class FactoredProduct : NodeProduct
            && weight.size(0) >= SmallProduct.MinColumns && weight.size(1) >= SmallProduct.MinColumns && TensorMemory.Supports(weight, bias ?? weight, a, b)
             ? new(weight, bias, a, b, scale) : null;
 
-    public override (Tensor Output, Tensor[] Kept) Multiply(Tensor x)
+    public override (Tensor Output, Tensor[] Kept) Multiply(Tensor x) => Multiply(x, null);
+
+    public override (Tensor Output, Tensor[] Kept) MultiplyAndAdd(Tensor x, Tensor residual) => Multiply(x, residual);
+
+    private (Tensor Output, Tensor[] Kept) Multiply(Tensor x, Tensor? residual)
     {
         var shape = x.shape;
         shape[^1] = outputs;
@@ -47,15 +51,16 @@ internal sealed unsafe class FactoredProduct : NodeProduct
         var rows = (int)(x.numel() / inputs);
         using var sum = new Scratch(inputs * outputs);
         using var turned = new Scratch(inputs * outputs);
-        fixed (float* xs = x.Floats(), ws = weight.Floats(), bs = bias is null ? [] : bias.Floats(), af = Trained[0].Floats(), bf = Trained[1].Floats(), ys = output.Floats())
+        fixed (float* xs = x.Floats(), ws = weight.Floats(), bs = bias is null ? [] : bias.Floats(), af = Trained[0].Floats(), bf = Trained[1].Floats(), ys = output.Floats(), rs = residual is null ? [] : residual.Floats())
         {
             AddUp(ws, af, bf, sum.Memory);
             Transpose(sum.Memory, outputs, inputs, turned.Memory);
-            var (xp, yp, wp, bp) = ((nint)xs, (nint)ys, (nint)turned.Memory, (nint)bs);
+            var (xp, yp, wp, bp, rp) = ((nint)xs, (nint)ys, (nint)turned.Memory, (nint)bs, (nint)rs);
             TensorMemory.InShares(rows, (_, start, count) =>
             {
                 var to = (float*)yp + (nint)start * outputs;
-                SmallProduct.Run((float*)xp + (nint)start * inputs, inputs, 1, (float*)wp, to, count, inputs, outputs);
+                var added = rp == 0 ? null : (float*)rp + (nint)start * outputs;
+                SmallProduct.Run((float*)xp + (nint)start * inputs, inputs, 1, (float*)wp, outputs, added, to, outputs, count, inputs, outputs);
                 if (bp != 0) AddRow(to, (float*)bp, count, outputs);
             });
         }

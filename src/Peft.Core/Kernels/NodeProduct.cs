@@ -13,6 +13,15 @@ internal abstract class NodeProduct
     /// <returns>The output <c>[…, out]</c>, contiguous, and what the backward pass needs besides the input and the trainable tensors.</returns>
     public abstract (Tensor Output, Tensor[] Kept) Multiply(Tensor x);
 
+    /// <summary>Computes the output plus a residual <c>[…, out]</c>, contiguous.</summary>
+    /// <inheritdoc cref="Multiply"/>
+    public virtual (Tensor Output, Tensor[] Kept) MultiplyAndAdd(Tensor x, Tensor residual)
+    {
+        var (output, kept) = Multiply(x);
+        output.add_(residual, One);
+        return (output, kept);
+    }
+
     /// <summary>Computes gradients.</summary>
     /// <param name="x">The input; null if nothing is trainable.</param>
     /// <param name="saved">The trainable tensors, then the kept ones.</param>
