@@ -21,9 +21,9 @@ internal sealed unsafe class FactoredProduct : NodeProduct
 
     private FactoredProduct(Tensor weight, Tensor? bias, Tensor a, Tensor b, double scale)
     {
-        (this.weight, this.bias, this.scale) = (weight.contiguous(), bias?.contiguous(), (float)scale);
+        (this.weight, this.bias, this.scale) = (weight.AsContiguous(), bias?.AsContiguous(), (float)scale);
         (inputs, outputs, rank) = ((int)weight.size(1), (int)weight.size(0), (int)a.size(0));
-        Trained = [a.contiguous(), b.contiguous()];
+        Trained = [a.AsContiguous(), b.AsContiguous()];
     }
 
     public override Tensor[] Trained { get; }
@@ -39,7 +39,11 @@ internal sealed unsafe class FactoredProduct : NodeProduct
            && weight.size(0) >= SmallProduct.MinColumns && weight.size(1) >= SmallProduct.MinColumns && TensorMemory.Supports(weight, bias ?? weight, a, b)
             ? new(weight, bias, a, b, scale) : null;
 
-    public override (Tensor Output, Tensor[] Kept) Multiply(Tensor x)
+    public override (Tensor Output, Tensor[] Kept) Multiply(Tensor x) => Multiply(x, null);
+
+    public override (Tensor Output, Tensor[] Kept) MultiplyAndAdd(Tensor x, Tensor residual) => Multiply(x, residual);
+
+    private (Tensor Output, Tensor[] Kept) Multiply(Tensor x, Tensor? residual)
     {
         var shape = x.shape;
         shape[^1] = outputs;
@@ -47,15 +51,16 @@ internal sealed unsafe class FactoredProduct : NodeProduct
         var rows = (int)(x.numel() / inputs);
         using var sum = new Scratch(inputs * outputs);
         using var turned = new Scratch(inputs * outputs);
-        fixed (float* xs = x.Floats(), ws = weight.Floats(), bs = bias is null ? [] : bias.Floats(), af = Trained[0].Floats(), bf = Trained[1].Floats(), ys = output.Floats())
+        fixed (float* xs = x.Floats(), ws = weight.Floats(), bs = bias is null ? [] : bias.Floats(), af = Trained[0].Floats(), bf = Trained[1].Floats(), ys = output.Floats(), rs = residual is null ? [] : residual.Floats())
         {
             AddUp(ws, af, bf, sum.Memory);
             Transpose(sum.Memory, outputs, inputs, turned.Memory);
-            var (xp, yp, wp, bp) = ((nint)xs, (nint)ys, (nint)turned.Memory, (nint)bs);
+            var (xp, yp, wp, bp, rp) = ((nint)xs, (nint)ys, (nint)turned.Memory, (nint)bs, (nint)rs);
             TensorMemory.InShares(rows, (_, start, count) =>
             {
                 var to = (float*)yp + (nint)start * outputs;
-                SmallProduct.Run((float*)xp + (nint)start * inputs, inputs, 1, (float*)wp, to, count, inputs, outputs);
+                var added = rp == 0 ? null : (float*)rp + (nint)start * outputs;
+                SmallProduct.Run((float*)xp + (nint)start * inputs, inputs, 1, (float*)wp, outputs, added, to, outputs, count, inputs, outputs);
                 if (bp != 0) AddRow(to, (float*)bp, count, outputs);
             });
         }
@@ -67,54 +72,32 @@ internal sealed unsafe class FactoredProduct : NodeProduct
         var (a, b, w) = (saved[0], saved[1], saved[2]);
         var adds = ofInput is not null && inputs % SmallProduct.MinColumns == 0;
         var own = !inputRequiresGrad ? null : adds ? ofInput! : empty_like(x!);
-        var (aGradient, bGradient) = (empty_like(a), empty_like(b));
+        var (aPlace, bPlace) = (DirectGradients.Of(a), DirectGradients.Of(b));
+        var (aGradient, bGradient) = (aPlace != 0 ? null : zeros_like(a), bPlace != 0 ? null : zeros_like(b));
         var rows = (int)(x!.numel() / inputs);
-        var size = inputs * outputs;
-        using var sum = new Scratch(size);
-        using var slopes = new Scratch(size * get_num_threads());   // dL/dW of each thread's rows
-        fixed (float* xs = x.Floats(), ws = w.Floats(), af = a.Floats(), bf = b.Floats(), gs = gradient.Floats(), ga = aGradient.Floats(), gb = bGradient.Floats(),
+        using var sum = new Scratch(inputs * outputs);
+        fixed (float* xs = x.Floats(), ws = w.Floats(), af = a.Floats(), bf = b.Floats(), gs = gradient.Floats(), ga = aGradient is null ? [] : aGradient.Floats(), gb = bGradient is null ? [] : bGradient.Floats(),
                gx = own is null ? [] : own.Floats())
         {
-            if (inputRequiresGrad) AddUp(ws, af, bf, sum.Memory);
-            var (xp, gp, gxp, wp, sp) = ((nint)xs, (nint)gs, (nint)gx, (nint)sum.Memory, (nint)slopes.Memory);
-            var shares = TensorMemory.InShares(rows, (share, start, count) =>
+            if (inputRequiresGrad)
             {
-                float* from = (float*)xp + (nint)start * inputs, g = (float*)gp + (nint)start * outputs;
-                if (inputRequiresGrad) SmallProduct.Run(g, outputs, 1, (float*)wp, inputs, (float*)gxp + (nint)start * inputs, inputs, count, outputs, inputs, adds);
-                SmallProduct.Run(g, 1, outputs, from, (float*)sp + (nint)share * size, outputs, count, inputs);
-            });
-            for (var share = 1; share < shares; share++) AddRow(slopes.Memory, slopes.Memory + (nint)share * size, 1, size);
-            // dL/dA = s·Bᵀ·dL/dW and dL/dB = s·dL/dW·Aᵀ.
-            SmallProduct.Run(bf, 1, rank, slopes.Memory, ga, rank, outputs, inputs);
-            Scale(ga, rank * inputs, scale);
-            for (var row = 0; row < outputs; row++)
-                for (var r = 0; r < rank; r++) gb[row * rank + r] = scale * Dot(slopes.Memory + (nint)row * inputs, af + (nint)r * inputs, inputs);
+                AddUp(ws, af, bf, sum.Memory);
+                var (gp, gxp, wp) = ((nint)gs, (nint)gx, (nint)sum.Memory);
+                TensorMemory.InShares(rows, (_, start, count) =>
+                    SmallProduct.Run((float*)gp + (nint)start * outputs, outputs, 1, (float*)wp, inputs, (float*)gxp + (nint)start * inputs, inputs, count, outputs, inputs, adds));
+            }
+            new FactorGradients(inputs, outputs, rank, scale).Run(xs, gs, af, bf, rows, aPlace != 0 ? (float*)aPlace : ga, bPlace != 0 ? (float*)bPlace : gb);
         }
         if (!adds && own is not null) ofInput = ofInput is null ? own : ofInput.add_(own, One);
         return [aGradient, bGradient];
     }
 
-    // W + s·B·A, row by row.
-    [MethodImpl(JitOptions.Loop)]
+    // W + s·B·A.
     private void AddUp(float* w, float* a, float* b, float* to)
     {
-        var (inputs, rank, scale) = (this.inputs, this.rank, this.scale);
-        for (var row = 0; row < outputs; row++, w += inputs, to += inputs, b += rank)
-        {
-            var d = 0;
-            for (; d + 8 <= inputs; d += 8)
-            {
-                var sum = Vector256.Load(w + d);
-                for (var r = 0; r < rank; r++) sum = Vector256.FusedMultiplyAdd(Vector256.Create(b[r] * scale), Vector256.Load(a + (nint)r * inputs + d), sum);
-                sum.Store(to + d);
-            }
-            for (; d < inputs; d++)
-            {
-                var sum = w[d];
-                for (var r = 0; r < rank; r++) sum = MathF.FusedMultiplyAdd(b[r] * scale, a[(nint)r * inputs + d], sum);
-                to[d] = sum;
-            }
-        }
+        using var scaled = new Scratch(outputs * rank);
+        Scale(b, scaled.Memory, outputs * rank, scale);
+        SmallProduct.Run(scaled.Memory, rank, 1, a, inputs, w, to, inputs, outputs, rank, inputs);
     }
 
     // Transposes in blocks of eight by eight; the last blocks overlap the preceding ones.
@@ -131,7 +114,8 @@ internal sealed unsafe class FactoredProduct : NodeProduct
         }
     }
 
-    private static void AddRow(float* to, float* row, int rows, int size)
+    [MethodImpl(JitOptions.Loop)]
+    internal static void AddRow(float* to, float* row, int rows, int size)
     {
         for (var r = 0; r < rows; r++, to += size)
         {
@@ -141,19 +125,11 @@ internal sealed unsafe class FactoredProduct : NodeProduct
         }
     }
 
-    private static void Scale(float* values, int count, float factor)
-    {
-        for (var i = 0; i < count; i++) values[i] *= factor;
-    }
-
     [MethodImpl(JitOptions.Loop)]
-    private static float Dot(float* left, float* right, int size)
+    internal static void Scale(float* from, float* to, int count, float factor)
     {
-        var sums = Vector256<float>.Zero;
-        var d = 0;
-        for (; d + 8 <= size; d += 8) sums = Vector256.FusedMultiplyAdd(Vector256.Load(left + d), Vector256.Load(right + d), sums);
-        var sum = Vector256.Sum(sums);
-        for (; d < size; d++) sum += left[d] * right[d];
-        return sum;
+        var i = 0;
+        for (; i + 8 <= count; i += 8) (Vector256.Load(from + i) * factor).Store(to + i);
+        for (; i < count; i++) to[i] = from[i] * factor;
     }
 }

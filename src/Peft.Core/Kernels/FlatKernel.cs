@@ -27,13 +27,6 @@ internal static unsafe class FlatKernel
         else values.mul_(Constant(factor));
     }
 
-    /// <summary>Copies a tensor to a contiguous one of the same shape.</summary>
-    public static void Copy(Tensor to, Tensor from)
-    {
-        if (TensorMemory.Supports(to, from) && from.is_contiguous()) Each(to.numel(), to, from, (left, right, count) => Buffer.MemoryCopy((float*)right, (float*)left, count * sizeof(float), count * sizeof(float)));
-        else to.copy_(from);
-    }
-
     /// <summary>Adds a tensor to a contiguous one of the same shape.</summary>
     public static void Add(Tensor values, Tensor added)
     {

@@ -35,7 +35,7 @@ internal sealed class FusedAttention : NodeStep
     {
         var perRow = cosine is { } angles && angles.dim() == 4;
         (this.shape, families) = (shape, lengths is null ? Rows(batch, length, real, perRow) : Packed(lengths, parents, perRow));
-        (this.cosine, this.sine) = ((cosine ?? empty(0)).contiguous(), (sine ?? empty(0)).contiguous());
+        (this.cosine, this.sine) = ((cosine ?? empty(0)).AsContiguous(), (sine ?? empty(0)).AsContiguous());
     }
 
     /// <summary>Computes the attention output, as a node of its own if gradients are needed.</summary>

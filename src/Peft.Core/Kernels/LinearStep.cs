@@ -35,12 +35,11 @@ internal sealed class LinearStep(NodeInput input, int[] sources, int? residual, 
         var outputs = new Tensor[products.Length];
         for (var i = 0; i < products.Length; i++)
         {
-            (outputs[i], var own) = products[i].Multiply(x);
+            (outputs[i], var own) = i == 0 && residual is not null ? products[i].MultiplyAndAdd(x, values[^1]) : products[i].Multiply(x);
             saved.AddRange(own);
             kept[i] = own.Length;
         }
         if (!ReferenceEquals(x, from[0])) x.Dispose();
-        if (residual is not null) outputs[0].add_(values[^1], One);
         return outputs;
     }
 

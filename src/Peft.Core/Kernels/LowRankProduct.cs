@@ -21,7 +21,7 @@ internal sealed unsafe class LowRankProduct : NodeProduct
         (inputs, outputs, rank) = ((int)weight.Columns, (int)weight.Rows, (int)a.size(0));
         (aRequiresGrad, bRequiresGrad) = (a.requires_grad, b.requires_grad);
         wide = (rank + SmallProduct.MinColumns - 1) / SmallProduct.MinColumns * SmallProduct.MinColumns;   // the rank, padded with zeros to whole vectors
-        Trained = [a.contiguous(), b.contiguous()];
+        Trained = [a.AsContiguous(), b.AsContiguous()];
     }
 
     public override Tensor[] Trained { get; }

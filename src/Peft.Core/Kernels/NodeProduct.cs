@@ -13,12 +13,21 @@ internal abstract class NodeProduct
     /// <returns>The output <c>[…, out]</c>, contiguous, and what the backward pass needs besides the input and the trainable tensors.</returns>
     public abstract (Tensor Output, Tensor[] Kept) Multiply(Tensor x);
 
+    /// <summary>Computes the output plus a residual <c>[…, out]</c>, contiguous.</summary>
+    /// <inheritdoc cref="Multiply"/>
+    public virtual (Tensor Output, Tensor[] Kept) MultiplyAndAdd(Tensor x, Tensor residual)
+    {
+        var (output, kept) = Multiply(x);
+        output.add_(residual, One);
+        return (output, kept);
+    }
+
     /// <summary>Computes gradients.</summary>
     /// <param name="x">The input; null if nothing is trainable.</param>
     /// <param name="saved">The trainable tensors, then the kept ones.</param>
     /// <param name="gradient">The gradient of the output.</param>
     /// <param name="ofInput">Takes the gradient of the input, which is added if there is one already; not changed if not needed.</param>
     /// <param name="inputRequiresGrad">True if the gradient of the input is needed.</param>
-    /// <returns>The gradients of the trainable tensors, one or null for each.</returns>
+    /// <returns>The gradients of the trainable tensors, one or null for each. Null if it was added to <see cref="DirectGradients"/>.</returns>
     public abstract Tensor?[] Differentiate(Tensor? x, ReadOnlySpan<Tensor> saved, Tensor gradient, bool inputRequiresGrad, ref Tensor? ofInput);
 }

@@ -18,6 +18,9 @@ internal static class SavedTensors
     // Backward passes on the CPU run on the thread that starts them.
     [ThreadStatic] private static bool once;
 
+    /// <summary>True if backward passes on this thread do not retain the graph.</summary>
+    public static bool RunOnce => once;
+
     /// <summary>Declares that backward passes on this thread do not retain the graph, until the result is disposed.</summary>
     public static Scope InOnePass() => new(true);
 

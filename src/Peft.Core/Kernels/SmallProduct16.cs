@@ -12,23 +12,24 @@ internal static unsafe class SmallProduct16
     private const int Tile = 6;       // rows per tile: twelve independent sums hide the latency
     private const int Block = 48;     // rows that stay in the cache while iterating over the columns
 
-    /// <inheritdoc cref="SmallProduct.Run(float*, int, int, float*, int, float*, int, int, int, int, bool)"/>
-    public static void Run(float* a, int aRow, int aStep, float* b, int bRow, float* c, int cRow, int rows, int depth, int columns, bool add)
+    /// <inheritdoc cref="SmallProduct.Run(float*, int, int, float*, int, float*, float*, int, int, int, int)"/>
+    public static void Run(float* a, int aRow, int aStep, float* b, int bRow, float* d, float* c, int cRow, int rows, int depth, int columns)
     {
+        var shift = d is null ? 0 : (nint)(d - c);
         for (var row = 0; row < rows; row += Block)
         {
             var count = Math.Min(Block, rows - row);
             float* from = a + (nint)row * aRow, to = c + (nint)row * cRow;
             var column = 0;
-            for (; column + 2 * Lanes <= columns; column += 2 * Lanes) Two(from, aRow, aStep, b + column, bRow, to + column, cRow, count, depth, add);
-            for (; column + Lanes <= columns; column += Lanes) One(from, aRow, aStep, b + column, bRow, to + column, cRow, count, depth, add);
+            for (; column + 2 * Lanes <= columns; column += 2 * Lanes) Two(from, aRow, aStep, b + column, bRow, to + column, cRow, count, depth, d is not null, shift);
+            for (; column + Lanes <= columns; column += Lanes) One(from, aRow, aStep, b + column, bRow, to + column, cRow, count, depth, d is not null, shift);
             // The remaining columns are computed together with some preceding ones, which are computed twice.
-            if (column < columns) One(from, aRow, aStep, b + columns - Lanes, bRow, to + columns - Lanes, cRow, count, depth, add);
+            if (column < columns) One(from, aRow, aStep, b + columns - Lanes, bRow, to + columns - Lanes, cRow, count, depth, d is not null, shift);
         }
     }
 
     [MethodImpl(JitOptions.Loop)]
-    private static void Two(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, int depth, bool add)
+    private static void Two(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, int depth, bool add, nint shift)
     {
         var row = 0;
         for (; row + Tile <= rows; row += Tile, a += Tile * aRow, c += Tile * cRow)
@@ -59,12 +60,12 @@ internal static unsafe class SmallProduct16
                 s51 = Vector512.FusedMultiplyAdd(x, right, s51);
             }
             var to = c;
-            Store(s00, s01, to, add);
-            Store(s10, s11, to += cRow, add);
-            Store(s20, s21, to += cRow, add);
-            Store(s30, s31, to += cRow, add);
-            Store(s40, s41, to += cRow, add);
-            Store(s50, s51, to + cRow, add);
+            Store(s00, s01, to, add, shift);
+            Store(s10, s11, to += cRow, add, shift);
+            Store(s20, s21, to += cRow, add, shift);
+            Store(s30, s31, to += cRow, add, shift);
+            Store(s40, s41, to += cRow, add, shift);
+            Store(s50, s51, to + cRow, add, shift);
         }
         for (; row < rows; row++, a += aRow, c += cRow)
         {
@@ -76,12 +77,12 @@ internal static unsafe class SmallProduct16
                 s0 = Vector512.FusedMultiplyAdd(x, Vector512.Load(at), s0);
                 s1 = Vector512.FusedMultiplyAdd(x, Vector512.Load(at + Lanes), s1);
             }
-            Store(s0, s1, c, add);
+            Store(s0, s1, c, add, shift);
         }
     }
 
     [MethodImpl(JitOptions.Loop)]
-    private static void One(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, int depth, bool add)
+    private static void One(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, int depth, bool add, nint shift)
     {
         var row = 0;
         for (; row + Tile <= rows; row += Tile, a += Tile * aRow, c += Tile * cRow)
@@ -99,30 +100,30 @@ internal static unsafe class SmallProduct16
                 s5 = Vector512.FusedMultiplyAdd(Vector512.Create(lower[2 * aRow]), line, s5);
             }
             var to = c;
-            Store(s0, to, add);
-            Store(s1, to += cRow, add);
-            Store(s2, to += cRow, add);
-            Store(s3, to += cRow, add);
-            Store(s4, to += cRow, add);
-            Store(s5, to + cRow, add);
+            Store(s0, to, add, shift);
+            Store(s1, to += cRow, add, shift);
+            Store(s2, to += cRow, add, shift);
+            Store(s3, to += cRow, add, shift);
+            Store(s4, to += cRow, add, shift);
+            Store(s5, to + cRow, add, shift);
         }
         for (; row < rows; row++, a += aRow, c += cRow)
         {
             Vector512<float> sum = default;
             float* from = a, at = b;
             for (var k = 0; k < depth; k++, from += aStep, at += bRow) sum = Vector512.FusedMultiplyAdd(Vector512.Create(*from), Vector512.Load(at), sum);
-            Store(sum, c, add);
+            Store(sum, c, add, shift);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(Vector512<float> left, Vector512<float> right, float* c, bool add)
+    private static void Store(Vector512<float> left, Vector512<float> right, float* c, bool add, nint shift)
     {
-        Store(left, c, add);
-        Store(right, c + Lanes, add);
+        Store(left, c, add, shift);
+        Store(right, c + Lanes, add, shift);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(Vector512<float> sum, float* c, bool add)
-        => (add ? Vector512.FusedMultiplyAdd(Vector512.Create(1f), sum, Vector512.Load(c)) : sum).Store(c);
+    private static void Store(Vector512<float> sum, float* c, bool add, nint shift)
+        => (add ? Vector512.FusedMultiplyAdd(Vector512.Create(1f), sum, Vector512.Load(c + shift)) : sum).Store(c);
 }

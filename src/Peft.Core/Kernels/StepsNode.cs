@@ -1,4 +1,5 @@
 using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Peft.Kernels;
@@ -20,8 +21,11 @@ internal sealed class StepsNode : GraphNode<StepsNode>
         /// <summary>For each value, its position among the saved tensors; −1 if it is not saved.</summary>
         public int[] Saved { get; } = [.. Enumerable.Repeat(-1, steps.Count)];
 
-        /// <summary>For each step, its trainable and kept tensors among the saved ones.</summary>
+        /// <summary>For each step, its trainable and kept tensors among the saved ones, or only its kept ones.</summary>
         public Range[] Own { get; } = new Range[steps.All.Count];
+
+        /// <summary>For each step, true if its trainable tensors are saved: not parameters in a step of a trainer, which changes them after the backward pass.</summary>
+        public bool[] SavesTrained { get; } = [.. steps.All.Select(step => !SavedTensors.RunOnce || !Array.TrueForAll(step.Trained, tensor => tensor is Parameter))];
 
         /// <summary>For each value, the first and the last step that reads it.</summary>
         public (int First, int Last)[] Uses { get; } = UsesOf(steps);
@@ -49,7 +53,7 @@ internal sealed class StepsNode : GraphNode<StepsNode>
         {
             var step = job.Steps[i];
             var start = saved.Count;
-            saved.AddRange(step.Trained);
+            if (job.SavesTrained[i]) saved.AddRange(step.Trained);
             outputs = step.Forward(Array.ConvertAll(step.Reads, read => values[read]), saved);
             outputs.CopyTo(values, first);
             first += outputs.Length;
@@ -83,7 +87,8 @@ internal sealed class StepsNode : GraphNode<StepsNode>
             if (sums.Take(first, step.Outputs) is { } given)
             {
                 var values = Array.ConvertAll(step.Reads, read => job.Saved[read] < 0 ? null! : saved[job.Saved[read]]);
-                var results = Differentiate(step, values, saved.AsSpan(job.Own[i]), given, Array.ConvertAll(step.Reads, read => job.Learns[read]));
+                Tensor[] own = [.. job.SavesTrained[i] ? [] : step.Trained, .. saved[job.Own[i]]];
+                var results = Differentiate(step, values, own, given, Array.ConvertAll(step.Reads, read => job.Learns[read]));
                 for (var r = 0; r < step.Reads.Length; r++)
                 {
                     if (results[r] is not { } result) continue;

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -25,7 +24,11 @@ internal static class TensorMemory
     }
 
     /// <summary>Returns the elements of a contiguous tensor. The tensor must outlive the span.</summary>
-    public static Span<float> Floats(this Tensor tensor) => MemoryMarshal.Cast<byte, float>(tensor.bytes);
+    // The tensor's property for it would check again, by a dozen native calls, what the kernels know.
+    public static unsafe Span<float> Floats(this Tensor tensor) => new((void*)TensorAddress.Of(tensor), checked((int)tensor.numel()));
+
+    /// <summary>The tensor itself if it is contiguous, else a contiguous copy.</summary>
+    public static Tensor AsContiguous(this Tensor tensor) => tensor.is_contiguous() ? tensor : tensor.contiguous();
 
     /// <summary>Runs the chunks of a job on as many threads as torch may use.</summary>
     public static void Parallel(int count, Action<int> part)

@@ -27,7 +27,7 @@ internal static unsafe class TileProducts
             if (Vector512.IsHardwareAccelerated) EightBySixteen(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, add);
             else FourBySixteen(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, add);
         }
-        if (column < columns) EightByEight(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, add);
+        if (column < columns) TileProducts8.Run(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, add);
     }
 
     // Eight independent sums hide the latency.
@@ -63,8 +63,8 @@ internal static unsafe class TileProducts
         }
         for (; row < rows; row++, a += aRow, c += cRow)
         {
-            One(a, aStep, b, bRow, c, depth, add);
-            One(a, aStep, b + 8, bRow, c + 8, depth, add);
+            TileProducts8.One(a, aStep, b, bRow, c, depth, add);
+            TileProducts8.One(a, aStep, b + 8, bRow, c + 8, depth, add);
         }
     }
 
@@ -103,56 +103,9 @@ internal static unsafe class TileProducts
         }
         for (; row < rows; row++, a += aRow, c += cRow)
         {
-            One(a, aStep, b, bRow, c, depth, add);
-            One(a, aStep, b + 8, bRow, c + 8, depth, add);
+            TileProducts8.One(a, aStep, b, bRow, c, depth, add);
+            TileProducts8.One(a, aStep, b + 8, bRow, c + 8, depth, add);
         }
-    }
-
-    [MethodImpl(JitOptions.Loop)]
-    private static void EightByEight(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, nint depth, bool add)
-    {
-        var row = 0;
-        for (; row + 8 <= rows; row += 8, a += 8 * aRow, c += 8 * cRow)
-        {
-            Vector256<float> s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default, s6 = default, s7 = default;
-            float* a1 = a + aRow, a2 = a1 + aRow, a3 = a2 + aRow, at = b;
-            var below = 4 * aRow;
-            for (nint k = 0, step = 0; k < depth; k++, step += aStep, at += bRow)
-            {
-                var line = Vector256.Load(at);
-                s0 = Vector256.FusedMultiplyAdd(Vector256.Create(a[step]), line, s0);
-                s1 = Vector256.FusedMultiplyAdd(Vector256.Create(a1[step]), line, s1);
-                s2 = Vector256.FusedMultiplyAdd(Vector256.Create(a2[step]), line, s2);
-                s3 = Vector256.FusedMultiplyAdd(Vector256.Create(a3[step]), line, s3);
-                s4 = Vector256.FusedMultiplyAdd(Vector256.Create(a[below + step]), line, s4);
-                s5 = Vector256.FusedMultiplyAdd(Vector256.Create(a1[below + step]), line, s5);
-                s6 = Vector256.FusedMultiplyAdd(Vector256.Create(a2[below + step]), line, s6);
-                s7 = Vector256.FusedMultiplyAdd(Vector256.Create(a3[below + step]), line, s7);
-            }
-            Store(s0, c, add);
-            Store(s1, c + cRow, add);
-            Store(s2, c + 2 * cRow, add);
-            Store(s3, c + 3 * cRow, add);
-            Store(s4, c + 4 * cRow, add);
-            Store(s5, c + 5 * cRow, add);
-            Store(s6, c + 6 * cRow, add);
-            Store(s7, c + 7 * cRow, add);
-        }
-        for (; row < rows; row++, a += aRow, c += cRow) One(a, aStep, b, bRow, c, depth, add);
-    }
-
-    [MethodImpl(JitOptions.Loop)]
-    private static void One(float* a, nint aStep, float* b, nint bRow, float* c, nint depth, bool add)
-    {
-        Vector256<float> even = default, odd = default;
-        nint k = 0;
-        for (; k + 2 <= depth; k += 2)
-        {
-            even = Vector256.FusedMultiplyAdd(Vector256.Create(a[k * aStep]), Vector256.Load(b + k * bRow), even);
-            odd = Vector256.FusedMultiplyAdd(Vector256.Create(a[(k + 1) * aStep]), Vector256.Load(b + (k + 1) * bRow), odd);
-        }
-        if (k < depth) even = Vector256.FusedMultiplyAdd(Vector256.Create(a[k * aStep]), Vector256.Load(b + k * bRow), even);
-        Store(even + odd, c, add);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

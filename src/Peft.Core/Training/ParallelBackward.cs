@@ -116,6 +116,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
     private Tensor? Backward(Batch part, double weight, PartGradients into, TrainingMetrics metrics)
     {
         using var once = SavedTensors.InOnePass();
+        into.Begin();
         using var terms = trainer.Goal.LossTerms(part, metrics).GetEnumerator();
         Tensor? sum = null;
         while (true)
@@ -128,7 +129,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
                 sum?.Dispose();
                 return null;
             }
-            into.Add(autograd.grad([loss], tensors, allow_unused: true), first: sum is null);
+            using (DirectGradients.To(into)) into.Add(autograd.grad([loss], tensors, allow_unused: true));
             var value = loss.detach();
             using var before = sum;
             sum = (before is null ? value : before.add(value, One)).DetachFromDisposeScope();

@@ -10,91 +10,107 @@ namespace Peft;
 internal sealed class PartThreads : IDisposable
 {
     private readonly Worker[] workers;
+    // Without spinning, which would keep a core from a thread that has just been given a job.
+    private readonly AutoResetEvent done = new(false);
+    private int count, running;   // of jobs
 
     /// <summary>Starts the threads.</summary>
     /// <param name="count">Number of threads.</param>
     public PartThreads(int count)
     {
         var all = get_num_threads();
-        workers = [.. Enumerable.Range(0, count).Select(i => new Worker($"Peft part {i}", Math.Max(1, all / count)))];
-        foreach (var worker in workers) worker.Wait();
+        workers = [.. Enumerable.Range(0, count).Select(i => new Worker(this, i))];
+        Run([.. Enumerable.Repeat(() =>
+        {
+            _ = get_num_threads();   // a thread's first torch call resets its number of threads, so it must precede the next line
+            set_num_threads(Math.Max(1, all / count));
+        }, count)]);
         set_num_threads(all);   // the default for later threads; each worker keeps the number that it set for its own thread
     }
 
     /// <summary>Runs at most as many jobs as there are threads, and waits for all. Rethrows the first exception.</summary>
     public void Run(IReadOnlyList<Action> jobs)
     {
-        for (var i = 0; i < jobs.Count; i++) workers[i].Start(jobs[i]);
-        Exception? first = null;
-        for (var i = 0; i < jobs.Count; i++) first = workers[i].Wait() is { } error ? first ?? error : first;
-        if (first is not null) ExceptionDispatchInfo.Throw(first);
+        // The parts run in the caller's execution context, which contains scopes such as those of adapters.
+        var flow = ExecutionContext.Capture();
+        count = running = jobs.Count;
+        for (var i = 0; i < count; i++)
+        {
+            var job = jobs[i];
+            workers[i].Job = flow is null ? job : () => ExecutionContext.Run(flow, _ => job(), null);
+        }
+        workers[0].Wake();
+        done.WaitOne();
+        for (var i = 0; i < count; i++)
+            if (workers[i].Error is { } error) ExceptionDispatchInfo.Throw(error);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
         foreach (var worker in workers) worker.Dispose();
+        done.Dispose();
+    }
+
+    // Each thread wakes the next two before its own job. If the calling thread woke them all, the system would put the last one behind another on the same core, since its own core is free only once it waits.
+    private void WakeNext(int index)
+    {
+        for (var next = 2 * index + 1; next <= Math.Min(2 * index + 2, count - 1); next++) workers[next].Wake();
+    }
+
+    private void End()
+    {
+        if (Interlocked.Decrement(ref running) == 0) done.Set();
     }
 
     private sealed class Worker : IDisposable
     {
-        private readonly SemaphoreSlim due = new(0), done = new(0);
+        private readonly PartThreads all;
+        private readonly int index;
+        private readonly AutoResetEvent due = new(false);
         private readonly Thread thread;
-        private Action? job;
-        private Exception? error;
 
-        public Worker(string name, int torchThreads)
+        public Worker(PartThreads all, int index)
         {
-            thread = new Thread(Loop) { IsBackground = true, Name = name };
+            (this.all, this.index) = (all, index);
+            thread = new Thread(Loop) { IsBackground = true, Name = $"Peft part {index}" };
             thread.Start();
-            Start(() =>
-            {
-                _ = get_num_threads();   // a thread's first torch call resets its number of threads, so it must precede the next line
-                set_num_threads(torchThreads);
-            });
         }
 
-        public void Start(Action next)
-        {
-            // The parts run in the caller's execution context, which contains scopes such as those of adapters.
-            job = ExecutionContext.Capture() is { } flow ? () => ExecutionContext.Run(flow, _ => next(), null) : next;
-            due.Release();
-        }
+        public Action? Job { private get; set; }
 
-        public Exception? Wait()
-        {
-            done.Wait();
-            return error;
-        }
+        public Exception? Error { get; private set; }
+
+        public void Wake() => due.Set();
 
         private void Loop()
         {
             while (true)
             {
-                due.Wait();
-                if (job is not { } next) return;
+                due.WaitOne();
+                if (Job is not { } job) return;
+                all.WakeNext(index);
                 try
                 {
-                    error = null;
-                    next();
+                    Error = null;
+                    job();
                 }
 #pragma warning disable CA1031 // rethrown on the waiting thread
                 catch (Exception exception)
 #pragma warning restore CA1031
                 {
-                    error = exception;
+                    Error = exception;
                 }
-                done.Release();
+                all.End();
             }
         }
 
         public void Dispose()
         {
-            job = null;
-            due.Release();
+            Job = null;
+            due.Set();
             thread.Join();
             due.Dispose();
-            done.Dispose();
         }
     }
 }

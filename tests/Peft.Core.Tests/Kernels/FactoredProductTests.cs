@@ -12,6 +12,8 @@ public class FactoredProductTests
     [InlineData(48, 64, 172, 8, false)]
     [InlineData(101, 172, 64, 8, true)]
     [InlineData(7, 33, 40, 19, true)]
+    [InlineData(21, 100, 132, 3, false)]   // the gradients of the factors by thin products, as for 64 and 172
+    [InlineData(50, 200, 300, 19, true)]
     public void Output_and_gradients_are_those_of_the_formula(int rows, int inputs, int outputs, int rank, bool biased)
         => ShouldAgree(rows, inputs, outputs, rank, biased, FactoredProduct.Of);
 
@@ -24,6 +26,33 @@ public class FactoredProductTests
         x.grad.ShouldBeNull();
         a.grad.ShouldBeNull();
         b.grad.ShouldNotBeNull();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Gradients_that_the_kernel_adds_directly_are_those_that_torch_adds(bool isFirst)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(6);
+        var (x, w, a, b) = (randn(12, 16), randn(24, 16), new Parameter(randn(2, 16)), new Parameter(randn(24, 2)));
+        using var parameters = new FlatParameters([new("a", a), new("b", b)]);
+        using var gradients = new PartGradients(parameters, isFirst);
+        Tensor Loss(Tensor y) => y.square().sum() + a.square().sum();   // A has a gradient from elsewhere too
+        for (var pass = 0; pass < 2; pass++)   // the first one fails before its gradients are given
+        {
+            if (isFirst) parameters.ZeroGradients();
+            gradients.Begin();
+            using var given = DirectGradients.To(gradients);
+            var returned = autograd.grad([Loss(Product(x, FactoredProduct.Of(w, null, a, b, 2)))], [a, b], allow_unused: true);
+            returned[1].IsInvalid.ShouldBeTrue();
+            gradients.Add(returned);
+        }
+        gradients.Reached.ShouldBe([true, true]);
+        gradients.Give();
+        var exact = autograd.grad([Loss(nn.functional.linear(x, w + 2 * b.mm(a)))], [a, b]);
+        a.grad!.RelativeDifference(exact[0]).ShouldBeLessThan(1e-5);
+        b.grad!.RelativeDifference(exact[1]).ShouldBeLessThan(1e-5);
     }
 
     [Fact]
@@ -62,7 +91,7 @@ public class FactoredProductTests
         fixed (float* ap = a.Floats(), tp = turned.Floats(), bp = b.Floats(), wp = wide.Floats(), np = narrow.Floats())
         {
             SmallProduct.Run(tp, 1, rows, bp, wp, rows, depth, columns);
-            SmallProduct8.Run(ap, depth, 1, bp, columns, np, columns, rows, depth, columns, add: false);
+            SmallProduct8.Run(ap, depth, 1, bp, columns, null, np, columns, rows, depth, columns);
         }
         wide.Difference(expected).ShouldBeLessThan(1e-4);
         narrow.Difference(expected).ShouldBeLessThan(1e-4);

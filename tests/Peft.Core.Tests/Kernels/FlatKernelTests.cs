@@ -23,10 +23,6 @@ public class FlatKernelTests
             FlatKernel.Scale(values, 0.37f);
             exact *= 0.37f;
             values.RelativeDifference(exact).ShouldBeLessThan(type == bfloat16 ? 0.02 : 1e-6);
-            FlatKernel.Copy(values, added);
-            values.eq(added).all().item<bool>().ShouldBeTrue();
-            FlatKernel.Copy(values.view(2, -1), added.view(-1, 2).t());   // not contiguous
-            values.view(2, -1).eq(added.view(-1, 2).t()).all().item<bool>().ShouldBeTrue();
             FlatKernel.Clear(values);
             values.count_nonzero().item<long>().ShouldBe(0);
         }
