@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using Peft.Quantization.Gguf;
 using static TorchSharp.torch;
 
@@ -11,7 +12,7 @@ internal static class Matrices
     [
         "nf4 64", "nf4 32", "nf4 128", "nf4 4096", "nf4 64 double", "nf4 32 double", "fp4 64", "fp4 32 double", "nf4 64 bfloat16", "fp4 64 float16", "int8", "int8 bfloat16", "dynamic8 256", "dynamic8 32", "fp8 128", "fp8 0", "fp8 24", "fp8 e4m3", "fp8 e5m2",
         .. GgufType.All.Where(type => !type.IsFloat).Select(type => type.Name),
-        "gptq 2", "gptq 3", "gptq 4", "gptq 8", "gptq 2 mixed", "gptq 3 mixed", "gptq 4 mixed", "gptq 8 mixed", "awq", "int4", "int8 packed", "int4 rows", "int8 bytes",
+        "gptq 2", "gptq 3", "gptq 4", "gptq 8", "gptq 2 mixed", "gptq 3 mixed", "gptq 4 mixed", "gptq 8 mixed", "gptq 4 rows", "awq", "int4", "int8 packed", "int4 rows", "int8 bytes",
     ];
 
     /// <summary>True if the kind takes matrices of any size.</summary>
@@ -25,7 +26,7 @@ internal static class Matrices
         var parts = kind.Split(' ');
         switch (parts[0])
         {
-            case "gptq": return Gptq(int.Parse(parts[1], null), parts.Length > 2, rows, columns, generator);
+            case "gptq": return Gptq(int.Parse(parts[1], null), kind.EndsWith("mixed", StringComparison.Ordinal), kind.EndsWith("rows", StringComparison.Ordinal) ? int.MaxValue : 32, rows, columns, generator);
             case "fp8" when parts[1].StartsWith('e'): return Fp8(kind == "fp8 e5m2", rows, columns, generator);
             case "awq": return Awq(rows, columns, generator);
             case "int4" or "int8" when kind is "int4" or "int8 packed": return Integer(kind == "int4" ? 4 : 8, rows, columns, generator);
@@ -56,16 +57,16 @@ internal static class Matrices
         return new(bytes.view(rows, -1), columns, type);
     }
 
-    // Groups are consecutive inputs, or mixed as with desc_act.
-    private static GptqMatrix Gptq(int bits, bool isMixed, long rows, long columns, Generator generator)
+    // Groups are consecutive inputs, all of them for the largest size, or mixed as with desc_act.
+    private static GptqMatrix Gptq(int bits, bool isMixed, int groupSize, long rows, long columns, Generator generator)
     {
-        const int Group = 32;
+        var groups = TensorParts.Count(columns, groupSize);
         var tensors = new Dictionary<string, Tensor>
         {
-            ["qweight"] = Words([columns * bits / 32, rows], generator), ["qzeros"] = Words([columns / Group, rows * bits / 32], generator), ["scales"] = Scales([columns / Group, rows], generator, bits),
+            ["qweight"] = Words([columns * bits / 32, rows], generator), ["qzeros"] = Words([groups, rows * bits / 32], generator), ["scales"] = Scales([groups, rows], generator, bits),
         };
-        if (isMixed) tensors["g_idx"] = randint(0, columns / Group, [columns], ScalarType.Int32, generator: generator);
-        return GptqMatrix.Read("case", rows, columns, tensors.GetValueOrDefault, bits, Group, 1);
+        if (isMixed) tensors["g_idx"] = randint(0, groups, [columns], ScalarType.Int32, generator: generator);
+        return GptqMatrix.Read("case", rows, columns, tensors.GetValueOrDefault, bits, groupSize, 1);
     }
 
     private static AwqMatrix Awq(long rows, long columns, Generator generator)

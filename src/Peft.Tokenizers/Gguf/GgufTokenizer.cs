@@ -19,6 +19,9 @@ internal static class GgufTokenizer
         ["gpt-2"] = null, ["olmo"] = null, ["smollm"] = Digit, ["llama-bpe"] = Words + @"\p{N}{1,3}" + Rest, ["llama3"] = Words + @"\p{N}{1,3}" + Rest, ["qwen2"] = Words + @"\p{N}" + Rest,
     };
 
+    /// <summary>True if texts are brought into the form NFC, by <c>tokenizer.ggml.pre</c>.</summary>
+    internal static bool Composes(string pre) => pre is "qwen2" or "olmo";
+
     /// <exception cref="TokenizerException">The file has no tokenizer, or one whose type is not supported.</exception>
     public static TokenizerFiles Read(string path, ResourceLimits limits)
     {
@@ -63,7 +66,7 @@ internal static class GgufTokenizer
         {
             ["version"] = "1.0",
             ["added_tokens"] = new JsonArray([.. added]),
-            ["normalizer"] = pre is "qwen2" or "olmo" ? new JsonObject { ["type"] = "NFC" } : null,
+            ["normalizer"] = Composes(pre) ? new JsonObject { ["type"] = "NFC" } : null,
             ["pre_tokenizer"] = split is null ? Level(true) : new JsonObject
             {
                 ["type"] = "Sequence",

@@ -122,11 +122,21 @@ internal static class GgufVocabulary
         {
             var patterns = before.Select(Pattern).ToArray();
             var isGpt2 = last["use_regex"]?.GetValue<bool>() != false;
-            foreach (var (name, split) in GgufTokenizer.Splits)
-                if (isGpt2 == split is null or GgufTokenizer.Digit && (split is null ? patterns.Length == 0 : patterns is [var pattern] && pattern == split)) return name;
+            var composes = Composes(json["normalizer"]);
+            // llama.cpp does not normalize. Where two names split alike, this library reads NFC from one of them.
+            if (GgufTokenizer.Splits.Where(each => isGpt2 == each.Value is null or GgufTokenizer.Digit && (each.Value is null ? patterns.Length == 0 : patterns is [var pattern] && pattern == each.Value))
+                .Select(each => each.Key).OrderBy(name => GgufTokenizer.Composes(name) != composes).FirstOrDefault() is { } found) return found;
         }
         throw Unsupported($"llama.cpp has no name for its pre-tokenizer: {json["pre_tokenizer"]?.ToJsonString() ?? "none"}");
     }
+
+    // True for NFC.
+    private static bool Composes(JsonNode? normalizer) => normalizer is not null && (normalizer["type"]?.GetValue<string>() switch
+    {
+        "NFC" => true,
+        "Sequence" when normalizer["normalizers"] is JsonArray several => several.Aggregate(false, (composes, each) => Composes(each) || composes),   // each is checked
+        _ => throw Unsupported($"llama.cpp has no normalizer: {normalizer.ToJsonString()}"),
+    });
 
     private static string? Pattern(JsonObject part) => part["type"]?.GetValue<string>() switch
     {

@@ -167,6 +167,31 @@ public sealed class GgufExportTests : IDisposable
         float[] Errors(Tensor values) => values.view(-1, kind.BlockSize).sub(input.view(-1, kind.BlockSize)).square().mean([1]).data<float>().ToArray();
     }
 
+    [Theory]
+    [InlineData("null", "gpt-2")]
+    [InlineData("{\"type\": \"NFC\"}", "olmo")]
+    [InlineData("{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFC\"}]}", "olmo")]
+    [InlineData("{\"type\": \"Lowercase\"}", null)]
+    public void Normalizers_are_kept_or_refused(string normalizer, string? name)
+    {
+        var source = Path.Combine(QuantizedOracle.Folder, "gguf", "gpt2", "hf");
+        using var folder = new TemporaryFolder();
+        var json = JsonNode.Parse(File.ReadAllText(Path.Combine(source, "tokenizer.json")))!;
+        json["normalizer"] = JsonNode.Parse(normalizer);
+        folder.Write("tokenizer.json", json.ToJsonString());
+        var tokenizer = Tokenizer.FromPretrained(folder);
+        using var model = CausalLM.FromPretrained(source);
+        if (name is null)
+        {
+            Should.Throw<TokenizerException>(() => model.SaveGguf(folder["model.gguf"], tokenizer, GgufWeights.F32)).Message.ShouldContain("normalizer");
+            return;
+        }
+        model.SaveGguf(folder["model.gguf"], tokenizer, GgufWeights.F32);
+        using (var file = GgufFile.Open(folder["model.gguf"])) file.Header.Text("tokenizer.ggml.pre").ShouldBe(name);
+        const string decomposed = "caf\u0065\u0301 12";
+        Tokenizer.FromPretrained(folder["model.gguf"]).Encode(decomposed).ShouldBe(tokenizer.Encode(decomposed));
+    }
+
     [Fact]
     public void Single_digits_are_those_of_SmolLM()
     {

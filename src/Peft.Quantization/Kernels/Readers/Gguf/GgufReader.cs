@@ -9,9 +9,9 @@ namespace Peft.Quantization.Kernels;
 internal sealed unsafe class GgufReader<TBlock>(byte* bytes, GgufType type, long columns) : ValueReader where TBlock : IGgufBlock
 {
     private const int Width = 16;
-    private const int Range = 1024;                 // values whose scales are converted at once
-    private const int Groups = Range / Width;     // at most so many scales
-    private const int Ahead = 1024;                 // bytes between what is read and what is fetched
+    private const int Range = 1024;             // values whose scales are converted at once
+    private const int Groups = Range / Width;   // at most so many scales
+    private const int Ahead = 1024;             // bytes between what is read and what is fetched
 
     [MethodImpl(JitOptions.Loop)]
     public override void Read<T>(long row, int column, int count, float* to)
