@@ -179,6 +179,8 @@ public sealed class ServerTests(ServerTests.Running running) : IClassFixture<Ser
             var requests = Enumerable.Range(0, Clients).Select(_ => new HttpRequestMessage(HttpMethod.Post, "/v1/chat/completions") { Content = JsonContent.Create(Body("a0", 4000, stream: true)) }).ToList();
             var answers = requests.Select(request => Server.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stop.Token)).ToList();
             (await await Task.WhenAny(answers)).EnsureSuccessStatusCode();
+            // An answer may begin while its request is still waiting.
+            for (var turn = 0; Server.Batcher.Statistics.Running == 0 && turn < 2000; turn++) await Task.Delay(1);
             Server.Batcher.Statistics.Running.ShouldBeGreaterThan(0);
             await stop.CancelAsync();
             foreach (var answer in answers)
