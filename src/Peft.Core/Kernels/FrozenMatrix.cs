@@ -20,7 +20,7 @@ internal readonly record struct FrozenMatrix(Tensor? Values, WeightStorage? Stor
     /// <summary>Computes x·Wᵀ + b, without gradients.</summary>
     public Tensor Multiply(Tensor x, Tensor? bias)
     {
-        if (Values is not null) return nn.functional.linear(x, Values, bias);
+        if (Values is not null) return MatrixProduct.Supports(x, Values, Columns) ? MatrixProduct.Run(x, Values, bias) : nn.functional.linear(x, Values, bias);
         var product = IsTransposed ? Storage!.TransposedProduct(x) : Storage!.Product(x);
         return (bias is null ? product : product.add_(bias, One)).contiguous();
     }
@@ -34,12 +34,15 @@ internal readonly record struct FrozenMatrix(Tensor? Values, WeightStorage? Stor
     /// <summary>Computes y·W, or adds it to a sum, without gradients.</summary>
     public void AddTransposed(Tensor y, ref Tensor? sum)
     {
-        if (sum is not null && Values is not null)
+        using var transposed = Values?.t();
+        if (sum is not null && transposed is not null)
         {
-            sum.view(-1, Columns).addmm_(y.view(-1, Rows), Values, 1, 1);
+            using Tensor rows = y.view(-1, Rows), added = sum.view(-1, Columns);
+            if (MatrixProduct.Supports(y, transposed, Rows)) MatrixProduct.Run(rows, transposed, added, add: true);
+            else added.addmm_(rows, Values!, 1, 1);
             return;
         }
-        var product = Values is not null ? y.matmul(Values) : (IsTransposed ? Storage!.Product(y) : Storage!.TransposedProduct(y)).contiguous();
+        var product = transposed is not null ? (MatrixProduct.Supports(y, transposed, Rows) ? MatrixProduct.Run(y, transposed, null) : y.matmul(Values!)) : (IsTransposed ? Storage!.Product(y) : Storage!.TransposedProduct(y)).contiguous();
         sum = sum is null ? product : sum.add_(product, One);
     }
 }

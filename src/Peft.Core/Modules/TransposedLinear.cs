@@ -11,7 +11,9 @@ public sealed class TransposedLinear(long inputs, long outputs, bool bias = true
     public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
     {
         using var transposed = weight.t();
-        return SkinnyProduct.Supports(input, transposed, bias, inputs) ? SkinnyProduct.Run(input, transposed, bias, (int)inputs) : nn.functional.linear(input, transposed, bias);
+        return SkinnyProduct.Supports(input, transposed, bias, inputs) ? SkinnyProduct.Run(input, transposed, bias, (int)inputs)
+            : FrozenProduct.Supports(input, transposed, bias, inputs) ? FrozenProduct.Run(input, transposed, bias)
+            : nn.functional.linear(input, transposed, bias);
     }
 
     internal override FrozenMatrix? FrozenMatrix => Storage.Parameter is { } parameter ? new(parameter.t()) : new(null, Storage, IsTransposed: true);

@@ -13,6 +13,9 @@ public sealed record CpuOptions
     /// <summary>Products with small matrices that stay in the processor's caches: of one row without gradients, and in training those of a weight with its low-rank update.</summary>
     public bool SmallProducts { get; init; } = true;
 
+    /// <summary>Products of at least 16 rows with frozen matrices, in training and in long prompts: with the whole AVX-512 registers, of which torch's BLAS uses half on processors that are not Intel's.</summary>
+    public bool MatrixProducts { get; init; } = true;
+
     /// <summary>Low-rank updates of large matrices, added to the product with the frozen weight as one autograd node, and without gradients to a few rows in one call.</summary>
     public bool LowRankProducts { get; init; } = true;
 
@@ -46,6 +49,6 @@ public sealed record CpuOptions
     /// <summary>AdamW of all parameters in one pass over the memory.</summary>
     public bool AdamW { get; init; } = true;
 
-    /// <summary>Freed memory is returned to the system after each training step of a second or more.</summary>
+    /// <summary>Freed memory is returned to the system after every 32nd training step if that took a second or more; with <see cref="TrainingOptions.MaxMemory"/>, after each such step.</summary>
     public bool MemoryReturn { get; init; } = true;
 }

@@ -6,7 +6,9 @@ namespace Peft;
 /// <summary>One run of a trainer, from its first step or a checkpoint to its end.</summary>
 internal sealed class TrainingRun : IDisposable
 {
+    // The heap keeps what steps have freed, in pieces that later steps do not fill. To return it costs page faults in the next step, which can take as long as a step on a virtual machine.
     private static readonly TimeSpan LongStep = TimeSpan.FromSeconds(1);
+    private const int StepsPerReturn = 32;   // without a bound of the memory
 
     private readonly Trainer trainer;
     private readonly TrainingOptions options;
@@ -149,8 +151,7 @@ internal sealed class TrainingRun : IDisposable
         parameters.ZeroGradients();
         if (options.Restarts is { } restart && restart.IsDue(state.Step, totalSteps)) Restart(restart);
         var elapsed = trainer.Time.GetElapsedTime(start);
-        // The heap keeps what a step has freed, in pieces that the next step does not fill. Returning it takes some hundredths of a second.
-        if (elapsed > LongStep && TorchRuntime.Cpu.MemoryReturn) MemoryMeter.Trim();
+        if (elapsed > LongStep && TorchRuntime.Cpu.MemoryReturn && (options.MaxMemory is not null || state.Step % StepsPerReturn == 0)) MemoryMeter.Trim();
         stepTime += elapsed;
         tokens += outcome.Tokens;
         return new(state.Step, totalSteps, (double)state.Step / stepsPerEpoch, outcome.Loss, outcome.GradientNorm, factor * optimizer.LearningRate,

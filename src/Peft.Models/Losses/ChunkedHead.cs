@@ -18,7 +18,9 @@ internal sealed class ChunkedHead : GraphNode<ChunkedHead>
     {
         public IEnumerable<(long Start, long Count)> ChunksOf(Tensor rows)
         {
-            for (long start = 0; start < rows.shape[0]; start += Chunk) yield return (start, Math.Min(Chunk, rows.shape[0] - start));
+            var count = rows.shape[0];
+            var chunks = (count + Chunk - 1) / Chunk;   // of nearly equal lengths
+            for (long i = 0; i < chunks; i++) yield return (i * count / chunks, (i + 1) * count / chunks - i * count / chunks);
         }
 
         /// <summary>The logits, and the derivative of the soft cap.</summary>

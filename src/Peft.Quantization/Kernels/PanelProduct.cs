@@ -1,13 +1,14 @@
+using Peft.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Peft.Quantization.Kernels;
 
-/// <summary>Products with a quantized matrix, a panel of its rows at a time: torch multiplies by values that are still in the cache, and the dequantized matrix never exists.</summary>
+/// <summary>Products with a quantized matrix, a panel of its rows at a time: the values are still in the cache when they are multiplied, and the dequantized matrix never exists.</summary>
 internal static class PanelProduct
 {
-    private const long Unit = 32;    // rows
-    private const long Most = 512;   // rows of a panel of short rows
+    private const long Unit = 48;    // rows
+    private const long Most = 528;   // rows of a panel of short rows
 
     /// <summary>x·Wᵀ for an input <c>[…, in]</c>.</summary>
     public static Tensor Multiply(QuantizedMatrix matrix, Tensor input)
@@ -16,7 +17,7 @@ internal static class PanelProduct
         using var _ = no_grad();
         var output = empty([.. input.shape[..^1], matrix.Rows], input.dtype, input.device);   // no view, which autograd would let nobody add to
         var (x, y) = (input.reshape(input.numel() / matrix.Columns, matrix.Columns), output.view(output.numel() / matrix.Rows, matrix.Rows));
-        ForEach(matrix, input, (panel, first, count) => y.narrow(1, first, count).addmm_(x, panel.t(), 0));
+        ForEach(matrix, input, (panel, first, count) => Product(x, panel.t(), y.narrow(1, first, count), add: false));
         return output.MoveToOuterDisposeScope();
     }
 
@@ -27,8 +28,15 @@ internal static class PanelProduct
         using var _ = no_grad();
         var output = empty([.. input.shape[..^1], matrix.Columns], input.dtype, input.device);
         var (y, x) = (input.reshape(input.numel() / matrix.Rows, matrix.Rows), output.view(output.numel() / matrix.Columns, matrix.Columns));
-        ForEach(matrix, input, (panel, first, count) => x.addmm_(y.narrow(1, first, count), panel, first == 0 ? 0 : 1));
+        ForEach(matrix, input, (panel, first, count) => Product(y.narrow(1, first, count), panel, x, add: first > 0));
         return output.MoveToOuterDisposeScope();
+    }
+
+    private static void Product(Tensor left, Tensor right, Tensor to, bool add)
+    {
+        var turned = right.t();
+        if (left.stride(1) == 1 && MatrixProduct.Supports(left, turned, left.size(1))) MatrixProduct.Run(left, turned, to, add);
+        else to.addmm_(left, right, add ? 1 : 0);
     }
 
     private static void ForEach(QuantizedMatrix matrix, Tensor input, Action<Tensor, long, long> use)

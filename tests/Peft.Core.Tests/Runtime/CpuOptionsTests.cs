@@ -29,6 +29,7 @@ public sealed class CpuOptionsTests : IDisposable
             Switches(() => DecodeProduct.Supports(one, weight, null, 16), new() { SmallProducts = false });
             Switches(() => LowRankStep.Supports(few, a, b), new() { LowRankProducts = false });
         }
+        Switches(() => MatrixProduct.Supports(randn(8, 16), weight, 16), new() { MatrixProducts = false });
         Switches(() => FactoredProduct.Of(weight, null, a, b, 1) is not null, new() { SmallProducts = false });
         Switches(() => LowRankProduct.Of(new(weight), null, a, b, 1) is not null, new() { LowRankProducts = false });
         Switches(() => RmsNormKernel.Supports(few, weight[0]), new() { NormsAndGates = false });

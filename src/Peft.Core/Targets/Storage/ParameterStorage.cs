@@ -17,7 +17,16 @@ internal sealed class ParameterStorage(Tensor held) : WeightStorage
     protected internal override object Identity => held;
     public override Tensor Read() => held.alias();
     internal override DecodeMatrix? DecodeMatrix(bool transposed) => PlainDecodeMatrix.Of(held, transposed);
-    protected internal override Tensor Product(Tensor input) => nn.functional.linear(input, held);
+    protected internal override Tensor Product(Tensor input) => Product(input, held);
+
+    protected internal override Tensor TransposedProduct(Tensor input)
+    {
+        using var transposed = held.t();
+        return Product(input, transposed);   // unlike matmul, its errors are exceptions
+    }
+
+    // A parameter that learns has the same product with and without gradients.
+    private static Tensor Product(Tensor input, Tensor matrix) => FrozenProduct.Supports(input, matrix, null, matrix.size(1)) ? FrozenProduct.Run(input, matrix, null) : nn.functional.linear(input, matrix);
 
     // Points the parameter at other memory and keeps its old memory, so that nothing is copied. If an adapter owns a full weight, as in
     // full fine-tuning, the module shares its memory, so that there is no third copy of the model.

@@ -1,0 +1,62 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Peft.Kernels;
+
+/// <summary>The panels of <see cref="MatrixProduct"/>: <c>[depth, width]</c> each, contiguous, the last one filled up with zeros.</summary>
+internal static unsafe class MatrixPanels
+{
+    /// <summary>Copies a block of B <c>[depth, columns]</c>.</summary>
+    /// <param name="b">The block.</param>
+    /// <param name="bRow">Row stride of B; 1 unless <paramref name="bStep"/> is.</param>
+    /// <param name="bStep">Stride between the elements of a row of B.</param>
+    /// <param name="depth">Number of rows.</param>
+    /// <param name="columns">Number of columns.</param>
+    /// <param name="wide">Width of a panel, a multiple of 8.</param>
+    /// <param name="to">Takes the panels.</param>
+    public static void Copy(float* b, nint bRow, nint bStep, int depth, int columns, int wide, float* to)
+    {
+        var whole = columns / wide * wide;
+        if (whole < columns) new Span<float>(to + (nint)depth * whole, depth * wide).Clear();
+        if (bStep == 1) CopyRows(b, bRow, depth, columns, wide, to);
+        else
+            for (var n = 0; n < columns; n += wide) CopyColumns(b + n * bStep, bStep, depth, Math.Min(wide, columns - n), wide, to + (nint)depth * n);
+    }
+
+    // All panels of a row at a time: rows of B are far from each other.
+    [MethodImpl(JitOptions.Loop)]
+    private static void CopyRows(float* b, nint bRow, int depth, int columns, int wide, float* to)
+    {
+        for (var k = 0; k < depth; k++, b += bRow, to += wide)
+        {
+            var at = to;
+            for (var n = 0; n < columns; n += wide, at += (nint)depth * wide)
+            {
+                float* from = b + n, next = from + 4 * bRow;
+                var (count, i) = (Math.Min(wide, columns - n), 0);
+                for (; i + 16 <= count; i += 16)
+                {
+                    Prefetch.Near(next + i);
+                    Vector256.Load(from + i).Store(at + i);
+                    Vector256.Load(from + i + 8).Store(at + i + 8);
+                }
+                for (; i < count; i++) at[i] = from[i];
+            }
+        }
+    }
+
+    [MethodImpl(JitOptions.Loop)]
+    private static void CopyColumns(float* b, nint bStep, int depth, int columns, int wide, float* to)
+    {
+        var n = 0;
+        for (; n + 8 <= columns; n += 8, b += 8 * bStep)
+        {
+            nint k = 0;
+            for (; k + 8 <= depth; k += 8) TileProducts.TransposeBlock(b + k, bStep, to + k * wide + n, wide);
+            for (; k < depth; k++)
+                for (var i = 0; i < 8; i++) to[k * wide + n + i] = b[i * bStep + k];
+        }
+        for (; n < columns; n++, b += bStep)
+            for (nint k = 0; k < depth; k++) to[k * wide + n] = b[k];
+    }
+}

@@ -1,0 +1,159 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Kernels;
+
+/// <summary>
+/// float32 products of large matrices. A block of B at a time is copied into panels of three vectors' width, which stay in the L2 cache for all rows of A; A and C stay as they are
+/// (Goto and van de Geijn, Anatomy of High-Performance Matrix Multiplication, 2008). torch's BLAS uses half of an AVX-512 register on processors that are not Intel's.
+/// </summary>
+internal static unsafe class MatrixProduct
+{
+    private const int Depth = 384, Width = 192;    // rows and columns of a block of B
+    private const int MinRows = 8;                 // with fewer rows, copying B takes as long as the product
+
+    private static int TileRows => Vector512.IsHardwareAccelerated ? MatrixTile16.Rows : MatrixTile8.Rows;
+
+    private static int PanelColumns => Vector512.IsHardwareAccelerated ? MatrixTile16.Columns : MatrixTile8.Columns;
+
+    /// <summary>True if the kernel supports such tensors.</summary>
+    /// <param name="x"><c>[…, in]</c></param>
+    /// <param name="weight">W <c>[out, in]</c>, stored by rows or by columns.</param>
+    /// <param name="inputs">Length of an input.</param>
+    public static bool Supports(Tensor x, Tensor weight, long inputs)
+        => TorchRuntime.Cpu.MatrixProducts && Vector256.IsHardwareAccelerated && TensorMemory.Supports(x, weight) && x.numel() is var count && count > 0 && count >= MinRows * inputs && x.size(-1) == inputs
+           && weight.dim() == 2 && weight.size(1) == inputs && (weight.stride(0) == 1 || weight.stride(1) == 1);
+
+    /// <summary>Computes x·Wᵀ + b.</summary>
+    /// <param name="x"><c>[…, in]</c>, contiguous.</param>
+    /// <param name="weight">W <c>[out, in]</c>, stored by rows or by columns.</param>
+    /// <param name="bias">b <c>[out]</c>, or null.</param>
+    /// <returns><c>[…, out]</c></returns>
+    public static Tensor Run(Tensor x, Tensor weight, Tensor? bias)
+    {
+        var shape = x.shape;
+        shape[^1] = weight.size(0);
+        var output = empty(shape, ScalarType.Float32);
+        using var dense = bias?.contiguous();
+        Run(x, x.size(-1), weight, dense, output, shape[^1], add: false);
+        return output;
+    }
+
+    /// <summary>Computes C = x·Wᵀ, or C + x·Wᵀ, for matrices whose rows are contiguous.</summary>
+    /// <param name="x"><c>[rows, in]</c></param>
+    /// <param name="weight">W <c>[out, in]</c>, stored by rows or by columns.</param>
+    /// <param name="output">C <c>[rows, out]</c></param>
+    /// <param name="add">True to add to C.</param>
+    public static void Run(Tensor x, Tensor weight, Tensor output, bool add) => Run(x, x.stride(0), weight, null, output, output.stride(0), add);
+
+    private static void Run(Tensor x, long xRow, Tensor weight, Tensor? bias, Tensor output, long outputRow, bool add)
+    {
+        var (depth, columns) = ((int)weight.size(1), (int)weight.size(0));
+        var rows = (int)(x.numel() / depth);
+        var (row, step) = ((nint)weight.stride(1), (nint)weight.stride(0));
+        var (a, b, c, d) = (TensorAddress.Of(x), TensorAddress.Of(weight), TensorAddress.Of(output), bias is null ? 0 : TensorAddress.Of(bias));
+        void Columns(int first, int count)
+            => Run((float*)a, (nint)xRow, (float*)b + first * step, row, step, d == 0 ? null : (float*)d + first, (float*)c + first, (nint)outputRow, rows, depth, count, add);
+        if (get_num_threads() == 1) Columns(0, columns);
+        else TensorMemory.InRanges(columns, PanelColumns, Columns);
+        GC.KeepAlive(x);
+        GC.KeepAlive(weight);
+        GC.KeepAlive(bias);
+        GC.KeepAlive(output);
+    }
+
+    /// <summary>Computes C = A·B + d, or C + A·B, on the calling thread.</summary>
+    /// <param name="a">A <c>[rows, depth]</c>.</param>
+    /// <param name="aRow">Row stride of A.</param>
+    /// <param name="b">B <c>[depth, columns]</c>.</param>
+    /// <param name="bRow">Row stride of B; 1 unless <paramref name="bStep"/> is.</param>
+    /// <param name="bStep">Stride between the elements of a row of B.</param>
+    /// <param name="d">A row <c>[columns]</c> that is added to all rows; null for zeros, and when adding to C.</param>
+    /// <param name="c">C <c>[rows, columns]</c>.</param>
+    /// <param name="cRow">Row stride of C.</param>
+    /// <param name="rows">Number of rows of A and C.</param>
+    /// <param name="depth">Number of columns of A and of rows of B.</param>
+    /// <param name="columns">Number of columns of B and C.</param>
+    /// <param name="add">True to add to C.</param>
+    public static void Run(float* a, nint aRow, float* b, nint bRow, nint bStep, float* d, float* c, nint cRow, int rows, int depth, int columns, bool add)
+    {
+        var (tile, wide) = (TileRows, PanelColumns);
+        var deep = Even(depth, Depth, 8);
+        var broad = Even(columns, Width, wide);
+        using var scratch = new Scratch(deep * broad + tile * (deep + wide));
+        var panels = scratch.Take(deep * broad);
+        var last = new Edge(scratch.Take(tile * deep), scratch.Take(tile * wide));
+        for (var k = 0; k < depth; k += deep)
+        {
+            var some = Math.Min(deep, depth - k);
+            var whole = rows / tile * tile;
+            if (whole < rows) last.Copy(a + whole * aRow + k, aRow, rows - whole, some);
+            for (var n = 0; n < columns; n += broad)
+            {
+                var count = Math.Min(broad, columns - n);
+                MatrixPanels.Copy(b + k * bRow + n * bStep, bRow, bStep, some, count, wide, panels);
+                for (var row = 0; row < rows; row += tile)
+                {
+                    var isLast = row >= whole;
+                    var to = c + row * cRow + n;
+                    var height = isLast ? rows - row : tile;
+                    if (k == 0 && d != null)
+                        for (var i = 0; i < height; i++) new ReadOnlySpan<float>(d + n, count).CopyTo(new Span<float>(to + i * cRow, count));
+                    Tiles(isLast ? last.Rows : a + row * aRow + k, isLast ? some : aRow, panels, to, cRow, height, some, count, add || k > 0 || d != null, last);
+                }
+            }
+        }
+    }
+
+    // The length of the chunks of a range, all nearly equal and multiples of a unit.
+    private static int Even(int length, int most, int unit) => ((length + (length + most - 1) / most - 1) / ((length + most - 1) / most) + unit - 1) / unit * unit;
+
+    // The tiles of some rows: as many as a tile has, or the last ones, with zeros below.
+    private static void Tiles(float* a, nint aRow, float* panels, float* c, nint cRow, int rows, int depth, int columns, bool add, Edge edge)
+    {
+        var (tile, wide) = (TileRows, PanelColumns);
+        for (var n = 0; n < columns; n += wide, panels += (nint)depth * wide)
+        {
+            var count = Math.Min(wide, columns - n);
+            if (rows == tile && count == wide)
+            {
+                Tile(a, aRow, panels, c + n, cRow, depth, add);
+                continue;
+            }
+            Tile(a, aRow, panels, edge.Tile, wide, depth, false);
+            edge.Give(c + n, cRow, rows, count, wide, add);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Tile(float* a, nint aRow, float* b, float* c, nint cRow, int depth, bool add)
+    {
+        if (Vector512.IsHardwareAccelerated) MatrixTile16.Run(a, aRow, b, c, cRow, depth, add);
+        else MatrixTile8.Run(a, aRow, b, c, cRow, depth, add);
+    }
+
+    // Memory for tiles that are not whole.
+    private readonly struct Edge(float* rows, float* tile)
+    {
+        public readonly float* Rows = rows, Tile = tile;
+
+        // Copies the last rows of A, and zeros for those that lack.
+        public void Copy(float* a, nint aRow, int rows, int depth)
+        {
+            for (var i = 0; i < TileRows; i++)
+            {
+                var to = new Span<float>(Rows + (nint)i * depth, depth);
+                if (i < rows) new ReadOnlySpan<float>(a + i * aRow, depth).CopyTo(to);
+                else to.Clear();
+            }
+        }
+
+        public void Give(float* c, nint cRow, int rows, int columns, int wide, bool add)
+        {
+            for (var i = 0; i < rows; i++, c += cRow)
+                for (var n = 0; n < columns; n++) c[n] = add ? c[n] + Tile[i * wide + n] : Tile[i * wide + n];
+        }
+    }
+}
