@@ -48,25 +48,46 @@ internal static unsafe class MatrixProduct
     /// <param name="add">True to add to C.</param>
     public static void Run(Tensor x, Tensor weight, Tensor output, bool add) => Run(x, x.stride(0), weight, null, output, output.stride(0), add);
 
+    /// <summary>Computes gᵀ·x: the gradient of W.</summary>
+    /// <param name="gradient">g <c>[…, out]</c>, contiguous.</param>
+    /// <param name="x"><c>[…, in]</c>, contiguous.</param>
+    /// <returns><c>[out, in]</c></returns>
+    public static Tensor OfRows(Tensor gradient, Tensor x)
+    {
+        var (outputs, inputs) = ((int)gradient.size(-1), (int)x.size(-1));
+        var rows = (int)(x.numel() / inputs);
+        var result = empty([outputs, inputs], ScalarType.Float32);
+        var (a, b, c) = (TensorAddress.Of(gradient), TensorAddress.Of(x), TensorAddress.Of(result));
+        InColumns(inputs, (first, count) => Run((float*)a, 1, outputs, (float*)b + first, inputs, 1, null, (float*)c + first, inputs, outputs, rows, count, false));
+        GC.KeepAlive(gradient);
+        GC.KeepAlive(x);
+        return result;
+    }
+
     private static void Run(Tensor x, long xRow, Tensor weight, Tensor? bias, Tensor output, long outputRow, bool add)
     {
         var (depth, columns) = ((int)weight.size(1), (int)weight.size(0));
         var rows = (int)(x.numel() / depth);
         var (row, step) = ((nint)weight.stride(1), (nint)weight.stride(0));
         var (a, b, c, d) = (TensorAddress.Of(x), TensorAddress.Of(weight), TensorAddress.Of(output), bias is null ? 0 : TensorAddress.Of(bias));
-        void Columns(int first, int count)
-            => Run((float*)a, (nint)xRow, (float*)b + first * step, row, step, d == 0 ? null : (float*)d + first, (float*)c + first, (nint)outputRow, rows, depth, count, add);
-        if (get_num_threads() == 1) Columns(0, columns);
-        else TensorMemory.InRanges(columns, PanelColumns, Columns);
+        InColumns(columns, (first, count) => Run((float*)a, (nint)xRow, 1, (float*)b + first * step, row, step, d == 0 ? null : (float*)d + first, (float*)c + first, (nint)outputRow, rows, depth, count, add));
         GC.KeepAlive(x);
         GC.KeepAlive(weight);
         GC.KeepAlive(bias);
         GC.KeepAlive(output);
     }
 
+    // On all threads.
+    private static void InColumns(int columns, Action<int, int> part)
+    {
+        if (get_num_threads() == 1) part(0, columns);
+        else TensorMemory.InRanges(columns, PanelColumns, part);
+    }
+
     /// <summary>Computes C = A·B + d, or C + A·B, on the calling thread.</summary>
     /// <param name="a">A <c>[rows, depth]</c>.</param>
-    /// <param name="aRow">Row stride of A.</param>
+    /// <param name="aRow">Row stride of A; 1 unless <paramref name="aStep"/> is.</param>
+    /// <param name="aStep">Stride between the elements of a row of A.</param>
     /// <param name="b">B <c>[depth, columns]</c>.</param>
     /// <param name="bRow">Row stride of B; 1 unless <paramref name="bStep"/> is.</param>
     /// <param name="bStep">Stride between the elements of a row of B.</param>
@@ -77,31 +98,30 @@ internal static unsafe class MatrixProduct
     /// <param name="depth">Number of columns of A and of rows of B.</param>
     /// <param name="columns">Number of columns of B and C.</param>
     /// <param name="add">True to add to C.</param>
-    public static void Run(float* a, nint aRow, float* b, nint bRow, nint bStep, float* d, float* c, nint cRow, int rows, int depth, int columns, bool add)
+    public static void Run(float* a, nint aRow, nint aStep, float* b, nint bRow, nint bStep, float* d, float* c, nint cRow, int rows, int depth, int columns, bool add)
     {
         var (tile, wide) = (TileRows, PanelColumns);
         var deep = Even(depth, Depth, 8);
         var broad = Even(columns, Width, wide);
         using var scratch = new Scratch(deep * broad + tile * (deep + wide));
         var panels = scratch.Take(deep * broad);
-        var last = new Edge(scratch.Take(tile * deep), scratch.Take(tile * wide));
+        var edge = new Edge(scratch.Take(tile * deep), scratch.Take(tile * wide));
         for (var k = 0; k < depth; k += deep)
         {
             var some = Math.Min(deep, depth - k);
-            var whole = rows / tile * tile;
-            if (whole < rows) last.Copy(a + whole * aRow + k, aRow, rows - whole, some);
             for (var n = 0; n < columns; n += broad)
             {
                 var count = Math.Min(broad, columns - n);
                 MatrixPanels.Copy(b + k * bRow + n * bStep, bRow, bStep, some, count, wide, panels);
                 for (var row = 0; row < rows; row += tile)
                 {
-                    var isLast = row >= whole;
-                    var to = c + row * cRow + n;
-                    var height = isLast ? rows - row : tile;
+                    var height = Math.Min(tile, rows - row);
+                    float* from = a + row * aRow + k * aStep, to = c + row * cRow + n;
+                    var copies = height < tile || aStep != 1;
+                    if (copies) edge.Copy(from, aRow, aStep, height, some);
                     if (k == 0 && d != null)
                         for (var i = 0; i < height; i++) new ReadOnlySpan<float>(d + n, count).CopyTo(new Span<float>(to + i * cRow, count));
-                    Tiles(isLast ? last.Rows : a + row * aRow + k, isLast ? some : aRow, panels, to, cRow, height, some, count, add || k > 0 || d != null, last);
+                    Tiles(copies ? edge.Rows : from, copies ? some : aRow, panels, to, cRow, height, some, count, add || k > 0 || d != null, edge);
                 }
             }
         }
@@ -134,20 +154,18 @@ internal static unsafe class MatrixProduct
         else MatrixTile8.Run(a, aRow, b, c, cRow, depth, add);
     }
 
-    // Memory for tiles that are not whole.
+    // Memory for rows of A that are not contiguous or that lack, and for a tile of C that is not whole.
     private readonly struct Edge(float* rows, float* tile)
     {
         public readonly float* Rows = rows, Tile = tile;
 
-        // Copies the last rows of A, and zeros for those that lack.
-        public void Copy(float* a, nint aRow, int rows, int depth)
+        // Copies rows of A, and zeros for those that a tile lacks.
+        public void Copy(float* a, nint aRow, nint aStep, int rows, int depth)
         {
-            for (var i = 0; i < TileRows; i++)
-            {
-                var to = new Span<float>(Rows + (nint)i * depth, depth);
-                if (i < rows) new ReadOnlySpan<float>(a + i * aRow, depth).CopyTo(to);
-                else to.Clear();
-            }
+            if (rows < TileRows) new Span<float>(Rows + (nint)rows * depth, (TileRows - rows) * depth).Clear();
+            if (aStep == 1)
+                for (var i = 0; i < rows; i++) new ReadOnlySpan<float>(a + i * aRow, depth).CopyTo(new Span<float>(Rows + (nint)i * depth, depth));
+            else MatrixPanels.Transpose(a, aStep, rows, depth, Rows);
         }
 
         public void Give(float* c, nint cRow, int rows, int columns, int wide, bool add)

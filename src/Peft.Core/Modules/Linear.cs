@@ -11,7 +11,7 @@ public sealed class Linear(long inputs, long outputs, bool bias = true, ScalarTy
     public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
         => DecodeProduct.Supports(input, weight, bias, inputs) ? DecodeProduct.Run(input, weight, bias, (int)inputs)
             : SkinnyProduct.Supports(input, weight, bias, inputs) ? SkinnyProduct.Run(input, weight, bias, (int)inputs)
-            : FrozenProduct.Supports(input, weight, bias, inputs) ? FrozenProduct.Run(input, weight, bias)
+            : LinearProduct.Supports(input, weight, bias, inputs) ? LinearProduct.Run(input, weight, bias)
             : nn.functional.linear(input, weight, bias);
 
     internal override FrozenMatrix? FrozenMatrix => Storage.Parameter is { } parameter ? new(parameter) : new(null, Storage);

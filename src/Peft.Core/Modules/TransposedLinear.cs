@@ -12,7 +12,7 @@ public sealed class TransposedLinear(long inputs, long outputs, bool bias = true
     {
         using var transposed = weight.t();
         return SkinnyProduct.Supports(input, transposed, bias, inputs) ? SkinnyProduct.Run(input, transposed, bias, (int)inputs)
-            : FrozenProduct.Supports(input, transposed, bias, inputs) ? FrozenProduct.Run(input, transposed, bias)
+            : LinearProduct.Supports(input, transposed, bias, inputs) ? LinearProduct.Run(input, transposed, bias)
             : nn.functional.linear(input, transposed, bias);
     }
 

@@ -88,14 +88,42 @@ public class MatrixProductTests
         MatrixProduct.Supports(input.to(float64), weight.to(float64), 32).ShouldBeFalse();
         MatrixProduct.Supports(input, weight.to(bfloat16), 32).ShouldBeFalse();
         MatrixProduct.Supports(input, randn(40, 32, 2).select(2, 0), 32).ShouldBeFalse("stored with gaps");
-        FrozenProduct.Supports(input, weight, null, 32).ShouldBeTrue();
-        FrozenProduct.Supports(input, new TorchSharp.Modules.Parameter(randn(40, 32)), null, 32).ShouldBeFalse("W learns");
-        FrozenProduct.Supports(input, weight, new TorchSharp.Modules.Parameter(randn(40)), 32).ShouldBeFalse("b learns");
+        LinearProduct.Supports(input, weight, null, 32).ShouldBeTrue();
+        LinearProduct.Supports(input, weight, randn(40, ScalarType.Float64), 32).ShouldBeFalse();
+    }
+
+    // Whole tiles and panels and their remainders, and all combinations of what learns.
+    [Theory]
+    [InlineData(16, 48, 96), InlineData(21, 40, 57), InlineData(400, 33, 26), InlineData(9, 205, 8)]
+    public void Gradients_equal_those_in_float64(int rows, int inputs, int outputs)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(rows);
+        foreach (var byColumns in new[] { false, true })
+            for (var learns = 0; learns < 8; learns++)
+            {
+                using var inner = NewDisposeScope();
+                Tensor x = randn(inputs, rows).t(), w = byColumns ? randn(inputs, outputs).t() : randn(outputs, inputs), b = randn(outputs), slope = randn(rows, outputs);
+                Tensor[] all = [x.requires_grad_((learns & 1) > 0), w.requires_grad_((learns & 2) > 0), b.requires_grad_((learns & 4) > 0)];
+                var output = LinearProduct.Run(x, w, b);
+                output.requires_grad.ShouldBe(learns > 0);
+                using (no_grad()) LinearProduct.Run(x, w, b).Difference(output).ShouldBe(0, "without gradients");
+                if (learns == 0) continue;
+                Tensor[] trained = [.. all.Where(each => each.requires_grad)], exact = [.. all.Select(each => each.detach().to_type(ScalarType.Float64).requires_grad_(each.requires_grad))];
+                var own = autograd.grad([output], trained, [slope]);
+                var expected = autograd.grad([nn.functional.linear(exact[0], exact[1], exact[2])], [.. exact.Where(each => each.requires_grad)], [slope.to_type(ScalarType.Float64)]);
+                own.Count.ShouldBe(expected.Count);
+                foreach (var (gradient, reference) in own.Zip(expected))
+                {
+                    gradient.shape.ShouldBe(reference.shape);
+                    gradient.to_type(ScalarType.Float64).Difference(reference).ShouldBeLessThan(1e-6 * Math.Max(rows, outputs) + 1e-6);
+                }
+            }
     }
 
     [Theory]
     [InlineData(false), InlineData(true)]
-    public void Frozen_modules_have_the_gradients_of_torch(bool transposed)
+    public void Modules_have_the_gradients_of_torch(bool transposed)
     {
         using var scope = NewDisposeScope();
         manual_seed(1);

@@ -25,8 +25,7 @@ internal sealed class ParameterStorage(Tensor held) : WeightStorage
         return Product(input, transposed);   // unlike matmul, its errors are exceptions
     }
 
-    // A parameter that learns has the same product with and without gradients.
-    private static Tensor Product(Tensor input, Tensor matrix) => FrozenProduct.Supports(input, matrix, null, matrix.size(1)) ? FrozenProduct.Run(input, matrix, null) : nn.functional.linear(input, matrix);
+    private static Tensor Product(Tensor input, Tensor matrix) => LinearProduct.Supports(input, matrix, null, matrix.size(1)) ? LinearProduct.Run(input, matrix, null) : nn.functional.linear(input, matrix);
 
     // Points the parameter at other memory and keeps its old memory, so that nothing is copied. If an adapter owns a full weight, as in
     // full fine-tuning, the module shares its memory, so that there is no third copy of the model.
