@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>x·Wᵀ + b + s·(x·Aᵀ)·Bᵀ for a frozen matrix W and trainable low-rank factors B and A. BLAS multiplies by W, the update is added in place, and only x·Aᵀ is kept. <see cref="FactoredProduct"/> is for small matrices.</summary>
+/// <summary>x·Wᵀ + b + s·(x·Aᵀ)·Bᵀ for a frozen matrix W and trainable low-rank factors B and A. The update is added in place to the product with W, and only x·Aᵀ is kept. <see cref="FactoredProduct"/> is for small matrices.</summary>
 internal sealed unsafe class LowRankProduct : NodeProduct
 {
     private const int MaxRank = 64;   // above this, BLAS is as fast

@@ -23,6 +23,26 @@ internal static unsafe class MatrixPanels
             for (var n = 0; n < columns; n += wide) CopyColumns(b + n * bStep, bStep, depth, Math.Min(wide, columns - n), wide, to + (nint)depth * n);
     }
 
+    /// <summary>Fetches one of several parts of a block that is copied later, while the processor computes with the one before. The block may be empty.</summary>
+    /// <param name="b">The block.</param>
+    /// <param name="bRow">Row stride of B.</param>
+    /// <param name="bStep">Stride between the elements of a row of B.</param>
+    /// <param name="depth">Number of rows.</param>
+    /// <param name="columns">Number of columns.</param>
+    /// <param name="part">Index of the part.</param>
+    /// <param name="parts">Number of parts.</param>
+    [MethodImpl(JitOptions.Loop)]
+    public static void Fetch(float* b, nint bRow, nint bStep, int depth, int columns, int part, int parts)
+    {
+        var (lines, length, distance) = bStep == 1 ? (depth, columns, bRow) : (columns, depth, bStep);
+        var end = (int)((part + 1L) * lines / parts);
+        for (var line = (int)((long)part * lines / parts); line < end; line++)
+        {
+            var at = b + line * distance;
+            for (var i = 0; i < length; i += 16) Prefetch.Far(at + i);
+        }
+    }
+
     // All panels of a row at a time: rows of B are far from each other.
     [MethodImpl(JitOptions.Loop)]
     private static void CopyRows(float* b, nint bRow, int depth, int columns, int wide, float* to)

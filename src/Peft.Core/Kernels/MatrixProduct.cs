@@ -113,6 +113,7 @@ internal static unsafe class MatrixProduct
             {
                 var count = Math.Min(broad, columns - n);
                 MatrixPanels.Copy(b + k * bRow + n * bStep, bRow, bStep, some, count, wide, panels);
+                var (nextK, nextN) = n + broad < columns ? (k, n + broad) : (k + deep, 0);
                 for (var row = 0; row < rows; row += tile)
                 {
                     var height = Math.Min(tile, rows - row);
@@ -121,6 +122,7 @@ internal static unsafe class MatrixProduct
                     if (copies) edge.Copy(from, aRow, aStep, height, some);
                     if (k == 0 && d != null)
                         for (var i = 0; i < height; i++) new ReadOnlySpan<float>(d + n, count).CopyTo(new Span<float>(to + i * cRow, count));
+                    MatrixPanels.Fetch(b + nextK * bRow + nextN * bStep, bRow, bStep, Math.Min(deep, depth - nextK), Math.Min(broad, columns - nextN), row / tile, (rows + tile - 1) / tile);
                     Tiles(copies ? edge.Rows : from, copies ? some : aRow, panels, to, cRow, height, some, count, add || k > 0 || d != null, edge);
                 }
             }

@@ -13,7 +13,7 @@ public sealed record CpuOptions
     /// <summary>Products with small matrices that stay in the processor's caches: of one row without gradients, and in training those of a weight with its low-rank update.</summary>
     public bool SmallProducts { get; init; } = true;
 
-    /// <summary>Products of at least 16 rows with frozen matrices, in training and in long prompts: with the whole AVX-512 registers, of which torch's BLAS uses half on processors that are not Intel's.</summary>
+    /// <summary>Products of at least 8 rows with a matrix, in training and in long prompts: with the whole AVX-512 registers, of which torch's BLAS uses half on processors that are not Intel's. Gradients too.</summary>
     public bool MatrixProducts { get; init; } = true;
 
     /// <summary>Low-rank updates of large matrices, added to the product with the frozen weight as one autograd node, and without gradients to a few rows in one call.</summary>
