@@ -16,8 +16,8 @@ internal sealed class LinearProduct : GraphNode<LinearProduct>
     /// <returns><c>[…, out]</c></returns>
     public static Tensor Run(Tensor input, Tensor weight, Tensor? bias)
     {
+        if (!TensorMemory.RequiresGrad(input, weight, bias ?? input)) return MatrixProduct.Run(input, weight, bias);
         using var x = input.contiguous();
-        if (!TensorMemory.RequiresGrad(x, weight, bias ?? x)) return MatrixProduct.Run(x, weight, bias);
         return (bias is null ? Record(x, weight) : Record(x, weight, bias))[0];
     }
 

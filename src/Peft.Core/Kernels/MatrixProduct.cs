@@ -27,7 +27,7 @@ internal static unsafe class MatrixProduct
            && weight.dim() == 2 && weight.size(1) == inputs && (weight.stride(0) == 1 || weight.stride(1) == 1);
 
     /// <summary>Computes x·Wᵀ + b.</summary>
-    /// <param name="x"><c>[…, in]</c>, contiguous.</param>
+    /// <param name="x"><c>[…, in]</c></param>
     /// <param name="weight">W <c>[out, in]</c>, stored by rows or by columns.</param>
     /// <param name="bias">b <c>[out]</c>, or null.</param>
     /// <returns><c>[…, out]</c></returns>
@@ -36,8 +36,10 @@ internal static unsafe class MatrixProduct
         var shape = x.shape;
         shape[^1] = weight.size(0);
         var output = empty(shape, ScalarType.Float32);
-        using var dense = bias?.contiguous();
-        Run(x, x.size(-1), weight, dense, output, shape[^1], add: false);
+        using var added = bias?.contiguous();
+        var dense = x.AsContiguous();
+        Run(dense, x.size(-1), weight, added, output, shape[^1], add: false);
+        if (!ReferenceEquals(dense, x)) dense.Dispose();
         return output;
     }
 
