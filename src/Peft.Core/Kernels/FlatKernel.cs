@@ -43,7 +43,7 @@ internal static unsafe class FlatKernel
         if (!TensorMemory.Supports(values))
         {
             var wide = values.ElementSize >= 4 ? values : values.to_type(ScalarType.Float32);
-            return linalg.vector_norm(linalg.vector_norm(wide.view(-1, block), 2, [1L]), 2).to_type(ScalarType.Float32);
+            return wide.view(-1, block).norm(1).norm().to_type(ScalarType.Float32);
         }
         var sums = new double[(values.numel() + Chunk - 1) / Chunk];
         var start = TensorAddress.Of(values);

@@ -137,7 +137,7 @@ public sealed class FlatParameters : IDisposable
         var norms = Buffers.Select(buffer => FlatKernel.Norm(buffer.Gradients, FlatBuffer.NormBlock)).ToArray();
         if (norms.Length == 1) return norms[0].MoveToOuterDisposeScope();
         var first = Buffers[0].Values.device;
-        return linalg.vector_norm(stack([.. norms.Select(norm => norm.to(first))]), 2).MoveToOuterDisposeScope();
+        return stack([.. norms.Select(norm => norm.to(first))]).norm().MoveToOuterDisposeScope();
     }
 
     /// <summary>Clips the norm of all gradients to a maximum, as <c>clip_grad_norm_</c> of PyTorch does.</summary>

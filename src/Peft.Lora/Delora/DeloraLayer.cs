@@ -24,5 +24,5 @@ internal sealed class DeloraLayer : FactoredLayer
         return (a.mul(norms), b.mul(scale));
     }
 
-    private static Tensor Norm(Tensor matrix, long dimension) => linalg.vector_norm(matrix, 2, [dimension], false);
+    private static Tensor Norm(Tensor matrix, long dimension) => matrix.norm((int)dimension);
 }

@@ -50,7 +50,7 @@ internal sealed class FrodLayer : DeltaLayer
         Tensor scaled;   // W·V⁻ᵀ
         try { scaled = linalg.solve(basis, weight.t()).t(); }
         catch (ExternalException) { scaled = weight.mm(linalg.pinv(basis).t()); }   // V has no inverse
-        var length = linalg.vector_norm(scaled, 2, [0], false);
+        var length = scaled.norm(0);
         var unit = where(length.gt(Constant(1e-12)), scaled.div(length.clamp_min(Constant(1e-12))), zeros_like(scaled));
         return (unit.to_type(TensorType), length.to_type(TensorType));
     }

@@ -32,6 +32,6 @@ internal sealed class DoraLayer : ReweightLayer
     private static Tensor RowNorms(Tensor weight)
     {
         using var _ = no_grad();
-        return linalg.vector_norm(weight.detach(), 2, [1], false);
+        return weight.detach().norm(1);
     }
 }
