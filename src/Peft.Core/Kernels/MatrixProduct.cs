@@ -24,7 +24,7 @@ internal static unsafe class MatrixProduct
     /// <param name="inputs">Length of an input.</param>
     public static bool Supports(Tensor x, Tensor weight, long inputs)
         => TorchRuntime.Cpu.MatrixProducts && Vector256.IsHardwareAccelerated && TensorMemory.Supports(x, weight) && x.numel() is var count && count > 0 && count >= MinRows * inputs && x.size(-1) == inputs
-           && weight.dim() == 2 && weight.size(1) == inputs && (weight.stride(0) == 1 || weight.stride(1) == 1);
+           && weight.dim() == 2 && weight.size(1) == inputs && weight.size(0) > 0 && (weight.stride(0) == 1 || weight.stride(1) == 1);
 
     /// <summary>Computes x·Wᵀ + b.</summary>
     /// <param name="x"><c>[…, in]</c></param>

@@ -85,6 +85,7 @@ public class MatrixProductTests
         MatrixProduct.Supports(input, weight, 32).ShouldBe(Vector256.IsHardwareAccelerated);
         MatrixProduct.Supports(randn(7, 32), weight, 32).ShouldBeFalse("few rows");
         MatrixProduct.Supports(empty(16, 0), empty(40, 0), 0).ShouldBeFalse("nothing to sum");
+        MatrixProduct.Supports(input, empty(0, 32), 32).ShouldBeFalse("no outputs, as of a pruned rank");
         MatrixProduct.Supports(randn(16, 31), weight, 32).ShouldBeFalse("torch reports the error");
         MatrixProduct.Supports(input.to(float64), weight.to(float64), 32).ShouldBeFalse();
         MatrixProduct.Supports(input, weight.to(bfloat16), 32).ShouldBeFalse();
