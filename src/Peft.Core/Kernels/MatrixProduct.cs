@@ -12,7 +12,7 @@ namespace Peft.Kernels;
 internal static unsafe class MatrixProduct
 {
     private const int Depth = 384, Width = 192;    // rows and columns of a block of B
-    private const int MinRows = 8;                 // with fewer rows, copying B takes as long as the product
+    private const int MinRows = 8;                 // fewer do not fill a tile
 
     private static int TileRows => Vector512.IsHardwareAccelerated ? MatrixTile16.Rows : MatrixTile8.Rows;
 

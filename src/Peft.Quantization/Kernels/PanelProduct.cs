@@ -17,7 +17,7 @@ internal static class PanelProduct
         using var _ = no_grad();
         var output = empty([.. input.shape[..^1], matrix.Rows], input.dtype, input.device);   // no view, which autograd would let nobody add to
         var (x, y) = (input.reshape(input.numel() / matrix.Columns, matrix.Columns), output.view(output.numel() / matrix.Rows, matrix.Rows));
-        ForEach(matrix, input, (panel, first, count) => Product(x, panel.t(), y.narrow(1, first, count), add: false));
+        ForEach(matrix, input, (panel, first, count) => Product(x, panel, y.narrow(1, first, count), add: false));
         return output.MoveToOuterDisposeScope();
     }
 
@@ -28,15 +28,15 @@ internal static class PanelProduct
         using var _ = no_grad();
         var output = empty([.. input.shape[..^1], matrix.Columns], input.dtype, input.device);
         var (y, x) = (input.reshape(input.numel() / matrix.Rows, matrix.Rows), output.view(output.numel() / matrix.Columns, matrix.Columns));
-        ForEach(matrix, input, (panel, first, count) => Product(y.narrow(1, first, count), panel, x, add: first > 0));
+        ForEach(matrix, input, (panel, first, count) => Product(y.narrow(1, first, count), panel.t(), x, add: first > 0));
         return output.MoveToOuterDisposeScope();
     }
 
-    private static void Product(Tensor left, Tensor right, Tensor to, bool add)
+    // to = x·Wᵀ, or to + x·Wᵀ.
+    private static void Product(Tensor x, Tensor weight, Tensor to, bool add)
     {
-        var turned = right.t();
-        if (left.stride(1) == 1 && MatrixProduct.Supports(left, turned, left.size(1))) MatrixProduct.Run(left, turned, to, add);
-        else to.addmm_(left, right, add ? 1 : 0);
+        if (x.stride(1) == 1 && MatrixProduct.Supports(x, weight, x.size(1))) MatrixProduct.Run(x, weight, to, add);
+        else to.addmm_(x, weight.t(), add ? 1 : 0);
     }
 
     private static void ForEach(QuantizedMatrix matrix, Tensor input, Action<Tensor, long, long> use)
