@@ -6,12 +6,12 @@ namespace Peft.Kernels;
 /// <summary>A node of the autograd graph with hand-written forward and backward passes, which frees each tensor after its last use.</summary>
 internal abstract class GraphNode<T> : autograd.MultiTensorFunction<T> where T : GraphNode<T>, new()
 {
-    private const string Outputs = "outputs";
-
     private sealed record OutputInfo(long[] Shape, ScalarType Type, Device Device)
     {
         public Tensor Zeros() => zeros(Shape, Type, Device);
     }
+
+    private sealed record Signature(bool[] IsTensor, OutputInfo[] Outputs);
 
     public override string Name => typeof(T).Name;
 
@@ -38,7 +38,7 @@ internal abstract class GraphNode<T> : autograd.MultiTensorFunction<T> where T :
     {
         ctx.set_materialize_grads(false);
         var outputs = Forward(ctx, vars);
-        ctx.save_data(Outputs, Array.ConvertAll(outputs, output => new OutputInfo(output.shape, output.dtype, output.device)));
+        ctx.save_data(nameof(Signature), new Signature(Array.ConvertAll(vars, argument => argument is Tensor), Array.ConvertAll(outputs, output => new OutputInfo(output.shape, output.dtype, output.device))));
         return [.. outputs];
     }
 
@@ -46,11 +46,19 @@ internal abstract class GraphNode<T> : autograd.MultiTensorFunction<T> where T :
     public sealed override List<Tensor> backward(autograd.AutogradContext ctx, List<Tensor> grad_outputs)
     {
         using var scope = NewDisposeScope();
-        var outputs = (OutputInfo[])ctx.get_data(Outputs);
-        var gradients = new Tensor[outputs.Length];
-        // No gradient means zero.
-        for (var i = 0; i < gradients.Length; i++) gradients[i] = grad_outputs[i].IsInvalid ? outputs[i].Zeros() : grad_outputs[i].contiguous();
-        var results = Backward(ctx, gradients);
+        var signature = (Signature)ctx.get_data(nameof(Signature));
+        Tensor?[] results;
+        try
+        {
+            var gradients = new Tensor[signature.Outputs.Length];
+            // No gradient means zero.
+            for (var i = 0; i < gradients.Length; i++) gradients[i] = grad_outputs[i].IsInvalid ? signature.Outputs[i].Zeros() : grad_outputs[i].contiguous();
+            results = Backward(ctx, gradients);
+        }
+        catch (Exception error)
+        {
+            results = BackwardFailure.Take(error, signature.IsTensor);
+        }
         SavedTensors.Free(ctx);
         foreach (var received in grad_outputs) received.Dispose();   // otherwise, they would stay in memory until the end of the step
         return GivenGradients.Give(results);

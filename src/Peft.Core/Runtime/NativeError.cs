@@ -21,4 +21,7 @@ internal static class NativeError
     /// <summary>True if torch could not allocate memory.</summary>
     public static bool IsOutOfMemory(ExternalException error)
         => error.Message.Contains("allocate memory", StringComparison.Ordinal) || error.Message.Contains("out of memory", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>True if a tensor that a backward pass needs was changed in place.</summary>
+    public static bool IsChangedInPlace(ExternalException error) => error.Message.Contains("modified by an inplace operation", StringComparison.Ordinal);
 }

@@ -129,7 +129,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
                 sum?.Dispose();
                 return null;
             }
-            using (DirectGradients.To(into)) into.Add(autograd.grad([loss], tensors, allow_unused: true));
+            using (DirectGradients.To(into)) into.Add(BackwardFailure.Run(() => autograd.grad([loss], tensors, allow_unused: true)));
             var value = loss.detach();
             using var before = sum;
             sum = (before is null ? value : before.add(value, One)).DetachFromDisposeScope();

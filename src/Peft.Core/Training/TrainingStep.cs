@@ -105,7 +105,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
     {
         var (loss, missing) = computed;
         if (trainer.Model.Penalty() is not { } penalty) return computed;
-        using (SavedTensors.InOnePass()) penalty.backward();
+        using (SavedTensors.InOnePass()) BackwardFailure.Run(() => penalty.backward());
         // A tensor on which the loss does not depend may receive a gradient from the penalty.
         if (first) missing = [.. parameters.Trained.Where(tensor => missing.Contains(tensor.Name) && tensor.Value.grad!.count_nonzero().item<long>() == 0).Select(tensor => tensor.Name)];
         return (loss.add(penalty.detach(), One), missing);

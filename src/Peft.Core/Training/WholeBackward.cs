@@ -23,7 +23,7 @@ internal sealed class WholeBackward(Trainer trainer, FlatParameters parameters) 
                 if (!terms.MoveNext()) break;
                 var loss = Checked(terms.Current);
                 var part = batches.Count == 1 ? loss : loss.mul(Constant(batch.Weight / weight));
-                using (SavedTensors.InOnePass()) part.backward();
+                using (SavedTensors.InOnePass()) BackwardFailure.Run(() => part.backward());
                 var value = part.detach();
                 total = (total is null ? value : total.add(value, One)).MoveToOuterDisposeScope();
             }
