@@ -50,8 +50,15 @@ internal static class BackwardFailure
         return new Tensor?[isTensor.Length];
     }
 
-    private static Exception Explain(Exception error) => error is ExternalException native && NativeError.IsChangedInPlace(native)
-        ? new TrainingException("A tensor that the backward pass needs was changed in place after the forward pass had used it (" + native.Message.Split('\n')[0]
-            + "). Let the model create a new tensor instead, such as y = y.add(x) for y.add_(x).", error)
-        : error;
+    private static Exception Explain(Exception error)
+    {
+        if (error is not ExternalException native) return error;
+        var line = native.Message.Split('\n')[0];
+        if (NativeError.IsOutOfMemory(native))
+            return new NotEnoughMemoryException($"The backward pass ran out of memory ({line}). Use fewer or shorter rows, or set {nameof(TrainingOptions.MaxMemory)}.");
+        return NativeError.IsChangedInPlace(native)
+            ? new TrainingException($"A tensor that the backward pass needs was changed in place after the forward pass had used it ({line}). "
+                + "Let the model create a new tensor instead, such as y = y.add(x) for y.add_(x).", error)
+            : error;
+    }
 }

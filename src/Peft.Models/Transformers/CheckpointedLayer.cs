@@ -40,6 +40,7 @@ internal sealed class CheckpointedLayer : GraphNode<CheckpointedLayer>
     protected override Tensor?[] Backward(autograd.AutogradContext context, Tensor[] gradients)
     {
         var job = (Job)context.get_data(nameof(Job));
+        using var hold = job.Hold;
         var saved = context.get_saved_variables();
         var now = get_rng_state();
         set_rng_state(saved[2]);
@@ -54,12 +55,18 @@ internal sealed class CheckpointedLayer : GraphNode<CheckpointedLayer>
         using var pass = job.Pass;
         using var inside = pass?.Enter();
         using var known = job.Context.Enter();
-        var output = job.Layer.call(input, job.Context);
-        set_rng_state(now);
-        // If neither the layer nor its input requires grad, backward fails, and its exception cannot be caught here.
+        Tensor output;
+        try
+        {
+            output = job.Layer.call(input, job.Context);
+        }
+        finally
+        {
+            set_rng_state(now);
+        }
+        // If neither the layer nor its input requires grad, backward would fail.
         using var once = SavedTensors.InOnePass();
         if (output.requires_grad) autograd.backward([output], [gradients[0]]);
-        job.Hold.Dispose();
         return [job.InputRequiresGrad ? input.grad : null, job.EncoderRequiresGrad ? encoded.grad : null, null, null];
     }
 }

@@ -38,11 +38,8 @@ public class BackwardFailureTests
     [InlineData(2)]
     public void A_change_in_place_ends_a_run_with_a_named_exception(int parts)
     {
-        manual_seed(3);
-        using var inputs = randn(64, 32);
-        var data = TrainingDataset.From(64, rows => new() { InputIds = inputs.narrow(0, rows[0], rows.Count), Labels = zeros(rows.Count, 1), Weight = rows.Count });
         var model = new Editing();
-        var trainer = new Trainer(new ModuleTrainable(model), data, new() { BatchSize = 32, Shuffle = false, ParallelParts = parts, Epochs = 1 });
+        var trainer = new Trainer(new ModuleTrainable(model), Runs.Rows(64), new() { BatchSize = 32, Shuffle = false, ParallelParts = parts, Epochs = 1 });
         var message = Should.Throw<TrainingException>(() => trainer.Train()).Message;
         message.ShouldContain("changed in place");
         message.ShouldContain("y = y.add(x)");
@@ -55,17 +52,14 @@ public class BackwardFailureTests
     [InlineData(2)]
     public void A_backward_pass_without_memory_is_divided_under_a_bound(int parts)
     {
-        manual_seed(3);
-        using var inputs = randn(64, 4);
-        var data = TrainingDataset.From(64, rows => new() { InputIds = inputs.narrow(0, rows[0], rows.Count), Labels = zeros(rows.Count, 1), Weight = rows.Count });
         float[] Trained(int rows, long? bound)
         {
             manual_seed(5);
             var model = new ModuleTrainable(new Hungry(rows));
-            new Trainer(model, data, new() { BatchSize = 32, Shuffle = false, ParallelParts = parts, Epochs = 1, LearningRate = 0.1, MaxMemory = bound }).Train().Steps.ShouldBe(2);
+            new Trainer(model, Runs.Rows(64), new() { BatchSize = 32, Shuffle = false, ParallelParts = parts, Epochs = 1, LearningRate = 0.1, MaxMemory = bound }).Train().Steps.ShouldBe(2);
             return model.Numbers();
         }
-        Should.Throw<NotEnoughMemoryException>(() => Trained(8, null)).Message.ShouldContain("hungry");
+        Should.Throw<NotEnoughMemoryException>(() => Trained(8, null)).Message.ShouldContain("The backward pass ran out of memory");
         Trained(8, 1L << 36).Zip(Trained(64, null)).ShouldAllBe(pair => Math.Abs(pair.First - pair.Second) < 1e-5f);
     }
 
@@ -105,13 +99,16 @@ public class BackwardFailureTests
         }
 
         protected override Tensor?[] Backward(autograd.AutogradContext context, Tensor[] gradients)
-            => gradients[0].size(0) > (int)context.get_data("rows") ? throw new NotEnoughMemoryException("hungry") : [gradients[0].mul(2), null];
+        {
+            if (gradients[0].size(0) > (int)context.get_data("rows")) using (empty(1L << 46)) { }   // 256 TiB
+            return [gradients[0].mul(2), null];
+        }
     }
 
     /// <summary>A model that changes an input of its layer after the layer.</summary>
     private sealed class Editing : nn.Module<Tensor, Tensor>, ILossModel
     {
-        private readonly Parameter weight = new(randn(24, 32));
+        private readonly Parameter weight = new(randn(24, 4));
 
         public Editing() : base("editing") => RegisterComponents();
 
