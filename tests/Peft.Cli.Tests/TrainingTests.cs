@@ -44,13 +44,14 @@ public sealed class TrainingTests : IDisposable
     {
         if (OperatingSystem.IsWindows()) return;   // a test cannot send Ctrl-C there
         string[] args = ["train", "-m", Tool.Model, "-d", Tool.Text, "--max-steps", "1000000", "--batch-size", "2", "--block-size", "64", "-o", folder["out"]];
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(5));   // in a job of a shell that ignores Ctrl-C, the program does not end
         using var process = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Peft.Cli.dll"), .. args]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
         try
         {
-            while (await process.StandardError.ReadLineAsync() is { } line && !line.StartsWith("step 1/", StringComparison.Ordinal)) { }
+            while (await process.StandardError.ReadLineAsync(limit.Token) is { } line && !line.StartsWith("step 1/", StringComparison.Ordinal)) { }
             using (var kill = Process.Start("sh", ["-c", $"kill -INT {process.Id}"])) await kill.WaitForExitAsync();
-            var rest = await process.StandardError.ReadToEndAsync();
-            await process.WaitForExitAsync();
+            var rest = await process.StandardError.ReadToEndAsync(limit.Token);
+            await process.WaitForExitAsync(limit.Token);
             process.ExitCode.ShouldBe(130, rest);
             rest.ShouldContain($"the checkpoint is {Trainer.FindLastCheckpoint(folder["out/checkpoints"]).ShouldNotBeNull()}. To go on:");
             rest.ShouldContain($"peft {string.Join(' ', args)} --resume");
