@@ -8,10 +8,9 @@ namespace Peft.Kernels;
 /// <summary>(x − mean) / √(var + ε) ∘ w + b over the last dimension, without gradients of w and b. On the CPU in float32.</summary>
 internal static unsafe class LayerNormKernel
 {
-    /// <summary>The normalized rows. The tensors must be contiguous.</summary>
-    public static Tensor Normalise(Tensor input, Tensor weight, Tensor? bias, float epsilon)
+    /// <summary>Writes the normalized rows into an output, which it returns. The tensors must be contiguous.</summary>
+    public static Tensor Normalise(Tensor input, Tensor weight, Tensor? bias, Tensor output, float epsilon)
     {
-        var output = empty_like(input);
         var size = (int)weight.numel();
         fixed (float* xs = input.Floats(), ws = weight.Floats(), bs = bias is null ? [] : bias.Floats(), ys = output.Floats())
         {

@@ -15,7 +15,7 @@ internal sealed class RmsNormKernel : GraphNode<RmsNormKernel>
     {
         using var x = input.contiguous();
         using var w = weight.contiguous();
-        return TensorMemory.RequiresGrad(x, w) ? Record(x, w, (float)epsilon, (float)offset)[0] : Normalise(x, w, (float)epsilon, (float)offset);
+        return TensorMemory.RequiresGrad(x, w) ? Record(x, w, (float)epsilon, (float)offset)[0] : Normalise(x, w, empty_like(x), (float)epsilon, (float)offset);
     }
 
     protected override Tensor[] Forward(autograd.AutogradContext context, object[] arguments)
@@ -23,7 +23,7 @@ internal sealed class RmsNormKernel : GraphNode<RmsNormKernel>
         var (input, weight, epsilon, offset) = ((Tensor)arguments[0], (Tensor)arguments[1], (float)arguments[2], (float)arguments[3]);
         context.save_data("settings", (epsilon, offset, weight.requires_grad));
         context.save_for_backward([input, weight]);
-        return [Normalise(input, weight, epsilon, offset)];
+        return [Normalise(input, weight, empty_like(input), epsilon, offset)];
     }
 
     protected override Tensor?[] Backward(autograd.AutogradContext context, Tensor[] gradients)
@@ -36,10 +36,9 @@ internal sealed class RmsNormKernel : GraphNode<RmsNormKernel>
         return [result, learns ? WeightGradient(input, gradients[0], (int)weight.numel(), epsilon) : null, null, null];
     }
 
-    /// <summary>The normalized rows, without gradients. The tensors must be contiguous.</summary>
-    public static unsafe Tensor Normalise(Tensor input, Tensor weight, float epsilon, float offset)
+    /// <summary>Writes the normalized rows into an output, which it returns, without gradients. The tensors must be contiguous.</summary>
+    public static unsafe Tensor Normalise(Tensor input, Tensor weight, Tensor output, float epsilon, float offset)
     {
-        var output = empty_like(input);
         var size = (int)weight.numel();
         fixed (float* xs = input.Floats(), ws = weight.Floats(), ys = output.Floats())
         {

@@ -17,14 +17,14 @@ internal sealed class SwigluKernel : GraphNode<SwigluKernel>
     {
         using var g = gate.contiguous();
         using var u = up.contiguous();
-        return TensorMemory.RequiresGrad(g, u) ? Record(g, u)[0] : Gate(g, u);
+        return TensorMemory.RequiresGrad(g, u) ? Record(g, u)[0] : Gate(g, u, empty_like(g));
     }
 
     protected override Tensor[] Forward(autograd.AutogradContext context, object[] arguments)
     {
         var (gate, up) = ((Tensor)arguments[0], (Tensor)arguments[1]);
         context.save_for_backward([gate, up]);
-        return [Gate(gate, up)];
+        return [Gate(gate, up, empty_like(gate))];
     }
 
     protected override Tensor?[] Backward(autograd.AutogradContext context, Tensor[] gradients)
@@ -35,10 +35,9 @@ internal sealed class SwigluKernel : GraphNode<SwigluKernel>
         return [gateGradient, upGradient];
     }
 
-    /// <summary>The product, without gradients. The tensors must be contiguous.</summary>
-    public static unsafe Tensor Gate(Tensor gate, Tensor up)
+    /// <summary>Writes the product into an output, which it returns, without gradients. The tensors must be contiguous.</summary>
+    public static unsafe Tensor Gate(Tensor gate, Tensor up, Tensor output)
     {
-        var output = empty_like(gate);
         fixed (float* gs = gate.Floats(), us = up.Floats(), ys = output.Floats())
         {
             var (g, u, y) = ((nint)gs, (nint)us, (nint)ys);
