@@ -6,7 +6,7 @@ namespace Peft.Kernels;
 /// <summary>A decoder layer in a decode step, or for all positions of prompts: five jobs of all threads, over memory that is allocated once.</summary>
 /// <param name="Attention">Sizes and settings of the attention.</param>
 /// <param name="IsJoinedPerHead">True if a joined projection has each head's query, key and value side by side.</param>
-/// <param name="Activation">The activation function, which <see cref="DecodeActivation"/> supports.</param>
+/// <param name="Activation">The activation function, which <see cref="ActivationKernel"/> supports.</param>
 /// <param name="IsGated">True if the feed-forward network is act(gate(x)) ∘ up(x).</param>
 /// <param name="IsParallel">True if attention and feed-forward network read the same input.</param>
 internal sealed unsafe record DecodeBlock(AttentionShape Attention, bool IsJoinedPerHead, string Activation, bool IsGated, bool IsParallel)
@@ -76,7 +76,7 @@ internal sealed unsafe record DecodeBlock(AttentionShape Attention, bool IsJoine
         });
         DecodeProducts.Run(normal, rows, Wide, Places(Wide, inner, rows));
         if (IsGated && Wide.Length == 1) ActivateJoined(inner, rows, width);
-        else InRanges(rows, (first, count) => DecodeActivation.Run(Activation, inner + first * width, IsGated ? inner + (rows + first) * width : null, count * width));
+        else InRanges(rows, (first, count) => ActivationKernel.Run(Activation, inner + first * width, IsGated ? inner + (rows + first) * width : null, inner + first * width, count * width));
         DecodeProducts.Run(inner, rows, [Down], [(nint)normal]);
         InRanges(rows, (first, count) =>
         {
@@ -117,7 +117,7 @@ internal sealed unsafe record DecodeBlock(AttentionShape Attention, bool IsJoine
         for (var row = 0; row < rows; row++)
         {
             var gate = inner + row * 2 * width;
-            DecodeActivation.Run(Activation, gate, gate + width, width);
+            ActivationKernel.Run(Activation, gate, gate + width, gate, width);
             new ReadOnlySpan<float>(gate, width).CopyTo(new Span<float>(inner + row * width, width));
         }
     }

@@ -63,7 +63,8 @@ internal sealed class FusedAttention : NodeStep
 
     private unsafe Tensor Compute(Tensor q, Tensor k, Tensor v, Tensor? norms)
     {
-        var output = empty([q.shape[0], q.shape[1], shape.Heads * shape.Size], ScalarType.Float32);
+        long[] size = [q.shape[0], q.shape[1], shape.Heads * shape.Size];
+        var output = IsTemporary ? TemporaryTensors.Take(size) : empty(size, ScalarType.Float32);
         fixed (float* qs = q.Floats(), ks = k.Floats(), vs = v.Floats(), cs = cosine.Floats(), ss = sine.Floats(), os = output.Floats(), ls = norms is null ? [] : norms.Floats())
         {
             var (qp, kp, vp, cp, sp, op, lp) = ((nint)qs, (nint)ks, (nint)vs, (nint)cs, (nint)ss, (nint)os, (nint)ls);

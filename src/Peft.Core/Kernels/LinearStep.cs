@@ -39,7 +39,7 @@ internal sealed class LinearStep(NodeInput input, int[] sources, int? residual, 
             saved.AddRange(own);
             kept[i] = own.Length;
         }
-        if (!ReferenceEquals(x, from[0])) x.Dispose();
+        if (!ReferenceEquals(x, from[0])) TemporaryTensors.Return(x);
         return outputs;
     }
 
@@ -60,7 +60,7 @@ internal sealed class LinearStep(NodeInput input, int[] sources, int? residual, 
             trained = trained[count..];
             own = own[kept[i]..];
         }
-        if (x is not null && !ReferenceEquals(x, from[0])) x.Dispose();
+        if (x is not null && !ReferenceEquals(x, from[0])) TemporaryTensors.Return(x);
         if (ofInput is not null)
         {
             var ofSources = input.Differentiate(from, ofInput);

@@ -38,7 +38,7 @@ internal sealed unsafe class LowRankProduct : NodeProduct
 
     public override (Tensor Output, Tensor[] Kept) Multiply(Tensor x)
     {
-        var output = weight.Multiply(x, bias).contiguous();
+        var output = weight.Multiply(x, bias).AsContiguous();
         var rows = (int)(x.numel() / inputs);
         var thin = empty([rows, wide], ScalarType.Float32);   // x·Aᵀ
         using var turnedA = new Thin(inputs, wide);

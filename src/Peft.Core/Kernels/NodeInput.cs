@@ -12,7 +12,7 @@ internal abstract class NodeInput(params Tensor[] constants)
     /// <summary>True if <see cref="Differentiate"/> needs the sources.</summary>
     public virtual bool NeedsSources => true;
 
-    /// <summary>Computes the input, <c>[…, in]</c>.</summary>
+    /// <summary>Computes the input, <c>[…, in]</c>: a source, or a tensor from <see cref="TemporaryTensors"/>.</summary>
     /// <param name="sources">The values, contiguous, then the constants.</param>
     public abstract Tensor Compute(IReadOnlyList<Tensor> sources);
 

@@ -15,6 +15,9 @@ internal abstract class NodeStep(params int[] reads)
     /// <summary>The trainable tensors, contiguous.</summary>
     public virtual Tensor[] Trained => [];
 
+    /// <summary>True if the outputs are used only by later steps of the node, and no backward pass needs them.</summary>
+    public bool IsTemporary { get; set; }
+
     /// <summary>True if the backward pass needs a value that it reads.</summary>
     /// <param name="read">Position of the value in <see cref="Reads"/>.</param>
     public virtual bool Keeps(int read) => true;

@@ -30,6 +30,15 @@ internal sealed class StepsNode : GraphNode<StepsNode>
         /// <summary>For each value, the first and the last step that reads it.</summary>
         public (int First, int Last)[] Uses { get; } = UsesOf(steps);
 
+        /// <summary>True if no backward pass needs some values.</summary>
+        public bool IsTemporary(int first, int count)
+        {
+            foreach (var step in Steps)
+                for (var r = 0; r < step.Reads.Length; r++)
+                    if (step.Reads[r] >= first && step.Reads[r] < first + count && step.Keeps(r)) return false;
+            return true;
+        }
+
         private static (int, int)[] UsesOf(NodeSteps steps)
         {
             var uses = new (int First, int Last)[steps.Count];
@@ -54,6 +63,7 @@ internal sealed class StepsNode : GraphNode<StepsNode>
             var step = job.Steps[i];
             var start = saved.Count;
             if (job.SavesTrained[i]) saved.AddRange(step.Trained);
+            step.IsTemporary = i < job.Steps.Count - 1 && job.IsTemporary(first, step.Outputs);
             outputs = step.Forward(Array.ConvertAll(step.Reads, read => values[read]), saved);
             outputs.CopyTo(values, first);
             first += outputs.Length;
@@ -66,7 +76,7 @@ internal sealed class StepsNode : GraphNode<StepsNode>
                     job.Saved[read] = saved.Count;
                     saved.Add(values[read]);
                 }
-                else if (job.Saved[read] < 0 && read >= job.Inputs && job.Uses[read].Last == i) values[read].Dispose();
+                else if (job.Saved[read] < 0 && read >= job.Inputs && job.Uses[read].Last == i) TemporaryTensors.Return(values[read]);
             }
         }
         context.save_data(nameof(Job), job);

@@ -30,17 +30,6 @@ internal static class TensorMemory
     /// <summary>The tensor itself if it is contiguous, else a contiguous copy.</summary>
     public static Tensor AsContiguous(this Tensor tensor) => tensor.is_contiguous() ? tensor : tensor.contiguous();
 
-    /// <summary>An uninitialized tensor of the same shape that is disposed before others of the shape, which are kept.</summary>
-    // An allocator with aligned blocks (glibc before 2.38) finds no hole of exactly a block's size: it looks for one with room to align. Each hole that a temporary tensor leaves would stay empty until the end of the step.
-    public static Tensor Temporary(Tensor like)
-    {
-        const int Large = 1 << 15, Room = 64;
-        if (like.numel() < Large) return empty_like(like);
-        using var all = empty(like.numel() + Room, ScalarType.Float32);
-        using var part = all.narrow(0, 0, like.numel());
-        return part.view(like.shape);
-    }
-
     /// <summary>Runs the chunks of a job on as many threads as torch may use.</summary>
     public static void Parallel(int count, Action<int> part)
     {

@@ -31,7 +31,7 @@ internal sealed class DecodeLayer
     /// <param name="feedForward">The feed-forward network.</param>
     /// <param name="norms">The norms before attention and feed-forward network, and those after them or null.</param>
     public static DecodeLayer? Of(TransformerSpec spec, SelfAttention attention, FeedForward feedForward, AdaptableModule?[] norms)
-        => !spec.PostNorm && spec.Encoder is null && spec.HeadSize % 8 == 0 && spec.HiddenSize % 8 == 0 && spec.IntermediateSize % 4 == 0 && attention.Kernel is { } shape && DecodeActivation.Supports(spec.Activation.Name)
+        => !spec.PostNorm && spec.Encoder is null && spec.HeadSize % 8 == 0 && spec.HiddenSize % 8 == 0 && spec.IntermediateSize % 4 == 0 && attention.Kernel is { } shape && ActivationKernel.Supports(spec.Activation.Name)
             ? new(spec, attention, feedForward, shape, norms) : null;
 
     /// <summary>The layer's output; null, without any effect, if the kernels do not support its modules' weights or adapters.</summary>

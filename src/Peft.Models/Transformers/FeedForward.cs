@@ -65,11 +65,20 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
         return down.call(kept);
     }
 
-    /// <summary>The products of the network, gate, up and down, in a node of the autograd graph; null if the kernels do not support them.</summary>
-    /// <param name="positions">Number of positions.</param>
-    public (NodeProduct Gate, NodeProduct Up, NodeProduct Down)? ForTraining(long positions)
-        => gate is not null && activation.IsSilu && positions * width % 8 == 0 && !(down.training && dropout > 0)
-           && gate.ForTraining() is { } opening && up!.ForTraining() is { } passing && down.ForTraining() is { } closing ? (opening, passing, closing) : null;
+    /// <summary>Adds steps for the network and returns true; false, without having added any, if the kernels do not support it.</summary>
+    /// <param name="steps">Takes the steps.</param>
+    /// <param name="norm">The normalization of the input.</param>
+    /// <param name="input">Index of the input <c>[batch, sequence, hidden]</c>.</param>
+    /// <param name="residual">Index of a value to add; null for none.</param>
+    public bool ForTraining(NodeSteps steps, NodeInput norm, int input, int? residual)
+    {
+        if (gateUp is not null || !ActivationKernel.Supports(activation.Name) || width % 8 != 0 || (down.training && dropout > 0) || down.ForTraining() is not { } last) return false;
+        NodeProduct[] first = [.. Inputs.Select(module => module.ForTraining()).OfType<NodeProduct>()];
+        if (first.Length < Inputs.Count) return false;
+        var wide = steps.Add(new LinearStep(norm, [input], null, first));
+        steps.Add(new LinearStep(new ActivatedInput(activation.Name), [.. Enumerable.Range(wide, first.Length)], residual, last));
+        return true;
+    }
 
     private Tensor Inner(Tensor input)
     {

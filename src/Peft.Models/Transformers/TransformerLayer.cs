@@ -83,11 +83,10 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     {
         if (!UsesNodes(input) || crossAttention is not null || attentionOutputNorm is not null || feedForwardOutputNorm is not null || (training && (dropout > 0 || attentionDropout > 0))) return null;
         using var scope = NewDisposeScope();
-        if (feedForward.ForTraining(input.numel() / input.size(-1)) is not { } products || feedForwardNorm.NormForTraining() is not { } second || attentionNorm.NormForTraining() is not { } first) return null;
+        if (feedForwardNorm.NormForTraining() is not { } second || attentionNorm.NormForTraining() is not { } first) return null;
         var steps = new NodeSteps(input.contiguous());
         if (attention.ForTraining(steps, first, 0, 0, context) is not { } middle) return null;
-        AddFeedForward(steps, products, second, parallel ? 0 : middle, middle);
-        return steps.Run()[0].MoveToOuterDisposeScope();
+        return feedForward.ForTraining(steps, second, parallel ? 0 : middle, middle) ? steps.Run()[0].MoveToOuterDisposeScope() : null;
     }
 
     /// <summary>The input plus the attention, in training as a node of the autograd graph that keeps few tensors; null if that does not apply.</summary>
@@ -103,18 +102,11 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     /// <summary>A residual plus the feed-forward network, likewise.</summary>
     internal Tensor? AddFeedForwardByNode(Tensor input, Tensor residual)
     {
-        if (!UsesNodes(input) || feedForwardOutputNorm is not null || feedForwardNorm.NormForTraining() is not { } norm || feedForward.ForTraining(input.numel() / input.size(-1)) is not { } products) return null;
+        if (!UsesNodes(input) || feedForwardOutputNorm is not null || feedForwardNorm.NormForTraining() is not { } norm) return null;
         using var scope = NewDisposeScope();
         var drops = training && dropout > 0;
         var steps = new NodeSteps(input.contiguous(), residual.contiguous());
-        AddFeedForward(steps, products, norm, 0, drops ? null : 1);
-        return Dropped(steps.Run()[0], drops ? residual : null, dropout);
-    }
-
-    private static void AddFeedForward(NodeSteps steps, (NodeProduct Gate, NodeProduct Up, NodeProduct Down) products, NodeInput norm, int input, int? residual)
-    {
-        var wide = steps.Add(new LinearStep(norm, [input], null, products.Gate, products.Up));
-        steps.Add(new LinearStep(new GatedInput(), [wide, wide + 1], residual, products.Down));
+        return !feedForward.ForTraining(steps, norm, 0, drops ? null : 1) ? null : Dropped(steps.Run()[0], drops ? residual : null, dropout);
     }
 
     private bool UsesNodes(Tensor input) => is_grad_enabled() && TorchRuntime.Cpu.LayerNodes && !IsHooked && TensorMemory.Supports(input);

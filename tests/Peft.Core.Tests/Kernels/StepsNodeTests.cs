@@ -27,7 +27,7 @@ public class StepsNodeTests
         var slopes = new[] { randn(2, 7, outputs), randn(2, 7, outputs), randn(2, 7, outputs), randn(2, 7, outputs) };
 
         var shift = kind == "layer" ? randn(inputs) : null;
-        NodeInput Input() => kind switch { "gated" => new GatedInput(), "rms" => new NormalizedInput(weight, 1e-3, 1), _ => new CenteredInput(weight, shift, 1e-3) };
+        NodeInput Input() => kind switch { "gated" => new ActivatedInput("silu"), "rms" => new NormalizedInput(weight, 1e-3, 1), _ => new CenteredInput(weight, shift, 1e-3) };
         Tensor[] sources = kind == "gated" ? [x, u] : [x];
         NodeProduct Product(Tensor w, Tensor? b, Tensor a, Tensor d) => ((NodeProduct?)FactoredProduct.Of(w, b, a, d, 0.5) ?? LowRankProduct.Of(new FrozenMatrix(w), b, a, d, 0.5)).ShouldNotBeNull();
         var ys = LinearStep.Run(Input(), sources, null, Product(w1, bias, a1, b1), PlainProduct.Of(new FrozenMatrix(w3), bias)!, Product(w2, null, a2, b2));
@@ -80,9 +80,9 @@ public class StepsNodeTests
 
         var steps = new NodeSteps(x);
         var wide = steps.Add(new LinearStep(new NormalizedInput(weight, 1e-3, 0), [0], null, FactoredProduct.Of(w1, null, a1, b1, 1)!, PlainProduct.Of(new FrozenMatrix(w2), null)!));
-        var middle = steps.Add(new LinearStep(new GatedInput(), [wide, wide + 1], 0, FactoredProduct.Of(w2, null, a2, b2, 1)!));
+        var middle = steps.Add(new LinearStep(new ActivatedInput("silu"), [wide, wide + 1], 0, FactoredProduct.Of(w2, null, a2, b2, 1)!));
         var norm = steps.Add(new NormStep(new NormalizedInput(weight, 1e-3, 0), middle));
-        steps.Add(new LinearStep(new GatedInput(), [norm, middle], middle, PlainProduct.Of(new FrozenMatrix(w1), null)!));
+        steps.Add(new LinearStep(new ActivatedInput("silu"), [norm, middle], middle, PlainProduct.Of(new FrozenMatrix(w1), null)!));
         var y = steps.Run()[0];
         using (SavedTensors.InOnePass()) y.backward([slope]);
 

@@ -1,0 +1,195 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using static TorchSharp.torch;
+
+namespace Peft.Kernels;
+
+/// <summary>Activation functions and their derivatives, on the CPU in float32, by their names in transformers.</summary>
+internal static unsafe class ActivationKernel
+{
+    private const int Chunk = 8192;   // elements per work item
+
+    private interface IFunction
+    {
+        static abstract Vector256<float> Of(Vector256<float> x);
+
+        static abstract Vector256<float> Of(Vector256<float> x, out Vector256<float> slope);
+    }
+
+    // x·σ(x); the derivative is σ·(1 + x·(1 − σ)).
+    private readonly struct Silu : IFunction
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector256<float> Of(Vector256<float> x) => x * Exponential.Sigmoid(x);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector256<float> Of(Vector256<float> x, out Vector256<float> slope)
+        {
+            var s = Exponential.Sigmoid(x);
+            slope = s * Vector256.FusedMultiplyAdd(x, Vector256<float>.One - s, Vector256<float>.One);
+            return x * s;
+        }
+    }
+
+    // ½x·(1 + tanh z) = x·σ(2z), with z = √(2/π)·(x + 0.044715·x³); the derivative is σ·(1 + x·(1 − σ)·2z′).
+    private readonly struct GeluTanh : IFunction
+    {
+        private const float Cubic = 0.044715f, Scale = 1.5957691216f;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector256<float> Of(Vector256<float> x) => x * Sigmoid(x);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector256<float> Of(Vector256<float> x, out Vector256<float> slope)
+        {
+            var s = Sigmoid(x);
+            // Far from zero, where σ is 0 or 1, the derivative of z may overflow.
+            var bounded = Vector256.MinNative(Vector256.Create(1e9f), x * x);
+            var inner = Vector256.FusedMultiplyAdd(bounded, Vector256.Create(3 * Cubic * Scale), Vector256.Create(Scale));
+            slope = s * Vector256.FusedMultiplyAdd(x * (Vector256<float>.One - s), inner, Vector256<float>.One);
+            return x * s;
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static Vector256<float> Sigmoid(Vector256<float> x)
+        {
+            var inner = Vector256.FusedMultiplyAdd(x * x * Vector256.Create(Cubic), x, x);
+            return Exponential.Sigmoid(inner * Vector256.Create(Scale));
+        }
+    }
+
+    private readonly struct QuickGelu : IFunction
+    {
+        private const float Scale = 1.702f;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector256<float> Of(Vector256<float> x) => x * Exponential.Sigmoid(x * Vector256.Create(Scale));
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector256<float> Of(Vector256<float> x, out Vector256<float> slope)
+        {
+            var s = Exponential.Sigmoid(x * Vector256.Create(Scale));
+            slope = s * Vector256.FusedMultiplyAdd(x * Vector256.Create(Scale), Vector256<float>.One - s, Vector256<float>.One);
+            return x * s;
+        }
+    }
+
+    private readonly struct Relu : IFunction
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector256<float> Of(Vector256<float> x) => Vector256.Max(x, Vector256<float>.Zero);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector256<float> Of(Vector256<float> x, out Vector256<float> slope)
+        {
+            slope = Vector256.ConditionalSelect(Vector256.GreaterThan(x, Vector256<float>.Zero), Vector256<float>.One, Vector256<float>.Zero);
+            return Of(x);
+        }
+    }
+
+    private readonly struct SquaredRelu : IFunction
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector256<float> Of(Vector256<float> x) => Relu.Of(x) * Relu.Of(x);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector256<float> Of(Vector256<float> x, out Vector256<float> slope)
+        {
+            var positive = Relu.Of(x);
+            slope = positive + positive;
+            return positive * positive;
+        }
+    }
+
+    /// <summary>True if the function is implemented.</summary>
+    public static bool Supports(string name) => name is "silu" or "swish" or "relu" or "relu2" or "quick_gelu" or "gelu_new" or "gelu_pytorch_tanh" or "gelu_python_tanh" or "gelu_accurate" or "gelu_fast";
+
+    /// <summary>Writes act(x), or act(x) ∘ up, into an output, which it returns, without gradients. The tensors are contiguous, with a multiple of 8 values.</summary>
+    public static Tensor Run(string name, Tensor x, Tensor? up, Tensor output)
+    {
+        fixed (float* xs = x.Floats(), us = up is null ? [] : up.Floats(), ys = output.Floats())
+        {
+            var (from, factors, to) = ((nint)xs, (nint)us, (nint)ys);
+            Each(x.numel(), (start, count) => Run(name, (float*)from + start, factors == 0 ? null : (float*)factors + start, (float*)to + start, count));
+        }
+        return output;
+    }
+
+    /// <summary>Computes gradients of x and up, of which one may be written over the given gradient.</summary>
+    public static void Differentiate(string name, Tensor x, Tensor? up, Tensor gradient, Tensor ofX, Tensor? ofUp)
+    {
+        fixed (float* xs = x.Floats(), us = up is null ? [] : up.Floats(), ds = gradient.Floats(), gx = ofX.Floats(), gu = ofUp is null ? [] : ofUp.Floats())
+        {
+            var (from, factors, d, toX, toUp) = ((nint)xs, (nint)us, (nint)ds, (nint)gx, (nint)gu);
+            Each(x.numel(), (start, count) =>
+            {
+                var second = factors == 0 ? null : (float*)factors + start;
+                Differentiate(name, (float*)from + start, second, (float*)d + start, (float*)toX + start, second == null ? null : (float*)toUp + start, count);
+            });
+        }
+    }
+
+    /// <summary>act(x), or act(x) ∘ up.</summary>
+    /// <param name="name">The function.</param>
+    /// <param name="x">The input.</param>
+    /// <param name="up">The factors; null for none.</param>
+    /// <param name="y">Takes the result; may be the input.</param>
+    /// <param name="count">Number of values, a multiple of 4.</param>
+    public static void Run(string name, float* x, float* up, float* y, int count)
+    {
+        switch (name)
+        {
+            case "silu" or "swish": Run<Silu>(x, up, y, count); break;
+            case "relu": Run<Relu>(x, up, y, count); break;
+            case "relu2": Run<SquaredRelu>(x, up, y, count); break;
+            case "quick_gelu": Run<QuickGelu>(x, up, y, count); break;
+            default: Run<GeluTanh>(x, up, y, count); break;
+        }
+    }
+
+    private static void Differentiate(string name, float* x, float* up, float* gradient, float* ofX, float* ofUp, int count)
+    {
+        switch (name)
+        {
+            case "silu" or "swish": Differentiate<Silu>(x, up, gradient, ofX, ofUp, count); break;
+            case "relu": Differentiate<Relu>(x, up, gradient, ofX, ofUp, count); break;
+            case "relu2": Differentiate<SquaredRelu>(x, up, gradient, ofX, ofUp, count); break;
+            case "quick_gelu": Differentiate<QuickGelu>(x, up, gradient, ofX, ofUp, count); break;
+            default: Differentiate<GeluTanh>(x, up, gradient, ofX, ofUp, count); break;
+        }
+    }
+
+    private static void Each(long count, Action<long, int> part)
+        => TensorMemory.Parallel((int)((count + Chunk - 1) / Chunk), i => part((long)i * Chunk, (int)Math.Min(Chunk, count - (long)i * Chunk)));
+
+    [MethodImpl(JitOptions.Loop)]
+    private static void Run<T>(float* x, float* up, float* y, int count) where T : struct, IFunction
+    {
+        var i = 0;
+        for (; i + 8 <= count; i += 8)
+        {
+            var value = T.Of(Vector256.Load(x + i));
+            (up == null ? value : value * Vector256.Load(up + i)).Store(y + i);
+        }
+        if (i == count) return;
+        var last = T.Of(Vector128.Load(x + i).ToVector256()).GetLower();
+        (up == null ? last : last * Vector128.Load(up + i)).Store(y + i);
+    }
+
+    [MethodImpl(JitOptions.Loop)]
+    private static void Differentiate<T>(float* x, float* up, float* gradient, float* ofX, float* ofUp, int count) where T : struct, IFunction
+    {
+        for (var i = 0; i < count; i += 8)
+        {
+            var d = Vector256.Load(gradient + i);
+            var value = T.Of(Vector256.Load(x + i), out var slope);
+            if (up != null)
+            {
+                var factor = Vector256.Load(up + i);
+                (d * value).Store(ofUp + i);
+                d *= factor;
+            }
+            (d * slope).Store(ofX + i);
+        }
+    }
+}
