@@ -39,11 +39,13 @@ internal sealed unsafe class FactoredProduct : NodeProduct
            && weight.size(0) >= SmallProduct.MinColumns && weight.size(1) >= SmallProduct.MinColumns && TensorMemory.Supports(weight, bias ?? weight, a, b)
             ? new(weight, bias, a, b, scale) : null;
 
-    public override (Tensor Output, Tensor[] Kept) Multiply(Tensor x) => Multiply(x, null);
+    public override (Tensor Output, Tensor[] Kept) Multiply(Tensor x, bool isTemporary) => (Multiply(x, weight, Trained[0], Trained[1], null), [weight]);
 
-    public override (Tensor Output, Tensor[] Kept) MultiplyAndAdd(Tensor x, Tensor residual) => Multiply(x, residual);
+    public override (Tensor Output, Tensor[] Kept) MultiplyAndAdd(Tensor x, Tensor residual) => (Multiply(x, weight, Trained[0], Trained[1], residual), [weight]);
 
-    private (Tensor Output, Tensor[] Kept) Multiply(Tensor x, Tensor? residual)
+    public override Tensor MultiplyAgain(Tensor x, ReadOnlySpan<Tensor> saved) => Multiply(x, saved[2], saved[0], saved[1], null);
+
+    private Tensor Multiply(Tensor x, Tensor w, Tensor a, Tensor b, Tensor? residual)
     {
         var shape = x.shape;
         shape[^1] = outputs;
@@ -51,7 +53,7 @@ internal sealed unsafe class FactoredProduct : NodeProduct
         var rows = (int)(x.numel() / inputs);
         using var sum = new Scratch(inputs * outputs);
         using var turned = new Scratch(inputs * outputs);
-        fixed (float* xs = x.Floats(), ws = weight.Floats(), bs = bias is null ? [] : bias.Floats(), af = Trained[0].Floats(), bf = Trained[1].Floats(), ys = output.Floats(), rs = residual is null ? [] : residual.Floats())
+        fixed (float* xs = x.Floats(), ws = w.Floats(), bs = bias is null ? [] : bias.Floats(), af = a.Floats(), bf = b.Floats(), ys = output.Floats(), rs = residual is null ? [] : residual.Floats())
         {
             AddUp(ws, af, bf, sum.Memory);
             Transpose(sum.Memory, outputs, inputs, turned.Memory);
@@ -64,7 +66,7 @@ internal sealed unsafe class FactoredProduct : NodeProduct
                 if (bp != 0) AddRow(to, (float*)bp, count, outputs);
             });
         }
-        return (output, [weight]);
+        return output;
     }
 
     public override Tensor?[] Differentiate(Tensor? x, ReadOnlySpan<Tensor> saved, Tensor gradient, bool inputRequiresGrad, ref Tensor? ofInput)

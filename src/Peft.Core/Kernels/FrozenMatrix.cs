@@ -18,9 +18,12 @@ internal readonly record struct FrozenMatrix(Tensor? Values, WeightStorage? Stor
     public bool IsSupported => Values is not null ? !Values.requires_grad && TensorMemory.Supports(Values) : Storage is { Parameter: null, ComputeType: ScalarType.Float32, Device.type: TorchSharp.DeviceType.CPU };
 
     /// <summary>Computes x·Wᵀ + b, without gradients.</summary>
-    public Tensor Multiply(Tensor x, Tensor? bias)
+    /// <param name="x">x <c>[…, in]</c></param>
+    /// <param name="bias">b <c>[out]</c>, or null.</param>
+    /// <param name="isTemporary">True if the result goes to <see cref="TemporaryTensors.Return"/>.</param>
+    public Tensor Multiply(Tensor x, Tensor? bias, bool isTemporary = false)
     {
-        if (Values is not null) return MatrixProduct.Supports(x, Values, Columns) ? MatrixProduct.Run(x, Values, bias) : nn.functional.linear(x, Values, bias);
+        if (Values is not null) return MatrixProduct.Supports(x, Values, Columns) ? MatrixProduct.Run(x, Values, bias, isTemporary) : nn.functional.linear(x, Values, bias);
         var product = IsTransposed ? Storage!.TransposedProduct(x) : Storage!.Product(x);
         return (bias is null ? product : product.add_(bias, One)).contiguous();
     }
@@ -38,7 +41,7 @@ internal readonly record struct FrozenMatrix(Tensor? Values, WeightStorage? Stor
         if (sum is not null && transposed is not null)
         {
             using Tensor rows = y.view(-1, Rows), added = sum.view(-1, Columns);
-            if (MatrixProduct.Supports(y, transposed, Rows)) MatrixProduct.Run(rows, transposed, added, add: true);
+            if (MatrixProduct.Supports(y, transposed, Rows)) MatrixProduct.RunInto(rows, transposed, added, add: true);
             else added.addmm_(rows, Values!, 1, 1);
             return;
         }

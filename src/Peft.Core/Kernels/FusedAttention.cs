@@ -48,7 +48,7 @@ internal sealed class FusedAttention : NodeStep
     {
         using var scope = NewDisposeScope();
         Tensor[] inputs = [q.contiguous(), k.contiguous(), v.contiguous()];
-        if (!TensorMemory.RequiresGrad(inputs)) return step.Compute(inputs[0], inputs[1], inputs[2], null).MoveToOuterDisposeScope();
+        if (!TensorMemory.RequiresGrad(inputs)) return step.Compute(inputs[0], inputs[1], inputs[2], null, isTemporary: false).MoveToOuterDisposeScope();
         var steps = new NodeSteps(inputs);
         steps.Add(step);
         return steps.Run()[0].MoveToOuterDisposeScope();
@@ -58,13 +58,14 @@ internal sealed class FusedAttention : NodeStep
     {
         var norms = empty([values[0].shape[0], values[0].shape[1], shape.Heads, 2], ScalarType.Float32);
         kept.AddRange([cosine, sine, norms]);
-        return [Compute(values[0], values[1], values[2], norms)];
+        return [Compute(values[0], values[1], values[2], norms, IsTemporary)];
     }
 
-    private unsafe Tensor Compute(Tensor q, Tensor k, Tensor v, Tensor? norms)
+    public override Tensor[] Again(Tensor[] values, ReadOnlySpan<Tensor> saved) => [Compute(values[0], values[1], values[2], null, isTemporary: true)];
+
+    private unsafe Tensor Compute(Tensor q, Tensor k, Tensor v, Tensor? norms, bool isTemporary)
     {
-        long[] size = [q.shape[0], q.shape[1], shape.Heads * shape.Size];
-        var output = IsTemporary ? TemporaryTensors.Take(size) : empty(size, ScalarType.Float32);
+        var output = TemporaryTensors.Empty([q.shape[0], q.shape[1], shape.Heads * shape.Size], isTemporary);
         fixed (float* qs = q.Floats(), ks = k.Floats(), vs = v.Floats(), cs = cosine.Floats(), ss = sine.Floats(), os = output.Floats(), ls = norms is null ? [] : norms.Floats())
         {
             var (qp, kp, vp, cp, sp, op, lp) = ((nint)qs, (nint)ks, (nint)vs, (nint)cs, (nint)ss, (nint)os, (nint)ls);

@@ -35,10 +35,30 @@ internal sealed class LinearStep(NodeInput input, int[] sources, int? residual, 
         var outputs = new Tensor[products.Length];
         for (var i = 0; i < products.Length; i++)
         {
-            (outputs[i], var own) = i == 0 && residual is not null ? products[i].MultiplyAndAdd(x, values[^1]) : products[i].Multiply(x);
+            (outputs[i], var own) = i == 0 && residual is not null ? products[i].MultiplyAndAdd(x, values[^1]) : products[i].Multiply(x, IsTemporary);
             saved.AddRange(own);
             kept[i] = own.Length;
         }
+        if (!ReferenceEquals(x, from[0])) TemporaryTensors.Return(x);
+        return outputs;
+    }
+
+    public override Tensor[] Again(Tensor[] values, ReadOnlySpan<Tensor> saved)
+    {
+        var constants = saved.Slice(Trained.Length, input.Constants.Length);
+        var trained = saved[..Trained.Length];
+        var own = saved[(Trained.Length + constants.Length)..];
+        Tensor[] from = [.. values[..sources.Length], .. constants];
+        var x = input.Compute(from);
+        var outputs = new Tensor[products.Length];
+        for (var i = 0; i < products.Length; i++)
+        {
+            var count = products[i].Trained.Length;
+            outputs[i] = products[i].MultiplyAgain(x, [.. trained[..count], .. own[..kept[i]]]);
+            trained = trained[count..];
+            own = own[kept[i]..];
+        }
+        if (residual is not null) outputs[0].add_(values[^1], One);
         if (!ReferenceEquals(x, from[0])) TemporaryTensors.Return(x);
         return outputs;
     }

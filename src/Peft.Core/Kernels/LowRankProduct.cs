@@ -36,26 +36,39 @@ internal sealed unsafe class LowRankProduct : NodeProduct
         => TorchRuntime.Cpu.LowRankProducts && weight.IsSupported && bias?.requires_grad != true && a.size(0) <= MaxRank && weight.Rows % SmallProduct.MinColumns == 0 && weight.Columns % SmallProduct.MinColumns == 0 && TensorMemory.Supports(bias ?? a, a, b)
             ? new(weight, bias, a, b, scale) : null;
 
-    public override (Tensor Output, Tensor[] Kept) Multiply(Tensor x)
+    public override (Tensor Output, Tensor[] Kept) Multiply(Tensor x, bool isTemporary)
     {
-        var output = weight.Multiply(x, bias).AsContiguous();
-        var rows = (int)(x.numel() / inputs);
-        var thin = empty([rows, wide], ScalarType.Float32);   // x·Aᵀ
+        var output = weight.Multiply(x, bias, isTemporary).AsContiguous();
+        var thin = empty([x.numel() / inputs, wide], ScalarType.Float32);   // x·Aᵀ
+        AddUpdate(x, Trained[0], Trained[1], thin, output, isKnown: false);
+        return (output, [thin, .. weight.Kept]);
+    }
+
+    public override Tensor MultiplyAgain(Tensor x, ReadOnlySpan<Tensor> saved)
+    {
+        var output = weight.With(saved).Multiply(x, bias, isTemporary: true).AsContiguous();
+        AddUpdate(x, saved[0], saved[1], saved[2], output, isKnown: true);
+        return output;
+    }
+
+    // Adds s·(x·Aᵀ)·Bᵀ to the output. Computes x·Aᵀ if it is not known.
+    private void AddUpdate(Tensor x, Tensor a, Tensor b, Tensor thin, Tensor output, bool isKnown)
+    {
+        var rows = (int)thin.size(0);
         using var turnedA = new Thin(inputs, wide);
         using var turnedB = new Thin(wide, outputs);
-        fixed (float* xs = x.Floats(), af = Trained[0].Floats(), bf = Trained[1].Floats(), ts = thin.Floats(), ys = output.Floats())
+        fixed (float* xs = x.Floats(), af = a.Floats(), bf = b.Floats(), ts = thin.Floats(), ys = output.Floats())
         {
-            Transpose(af, rank, inputs, turnedA.Memory, wide);
+            if (!isKnown) Transpose(af, rank, inputs, turnedA.Memory, wide);
             Transpose(bf, outputs, rank, turnedB.Memory, outputs, scale);
             var (xp, tp, yp, ap, bp) = ((nint)xs, (nint)ts, (nint)ys, (nint)turnedA.Memory, (nint)turnedB.Memory);
             TensorMemory.InShares(rows, (_, start, count) =>
             {
                 var t = (float*)tp + (nint)start * wide;
-                SmallProduct.Run((float*)xp + (nint)start * inputs, inputs, 1, (float*)ap, t, count, inputs, wide);
+                if (!isKnown) SmallProduct.Run((float*)xp + (nint)start * inputs, inputs, 1, (float*)ap, t, count, inputs, wide);
                 SmallProduct.Run(t, wide, 1, (float*)bp, outputs, (float*)yp + (nint)start * outputs, outputs, count, rank, outputs, add: true);
             });
         }
-        return (output, [thin, .. weight.Kept]);
     }
 
     public override Tensor?[] Differentiate(Tensor? x, ReadOnlySpan<Tensor> saved, Tensor gradient, bool inputRequiresGrad, ref Tensor? ofInput)

@@ -31,11 +31,12 @@ internal static unsafe class MatrixProduct
     /// <param name="weight">W <c>[out, in]</c>, stored by rows or by columns.</param>
     /// <param name="bias">b <c>[out]</c>, or null.</param>
     /// <returns><c>[…, out]</c></returns>
-    public static Tensor Run(Tensor x, Tensor weight, Tensor? bias)
+    /// <param name="isTemporary">True if the result goes to <see cref="TemporaryTensors.Return"/>.</param>
+    public static Tensor Run(Tensor x, Tensor weight, Tensor? bias, bool isTemporary = false)
     {
         var shape = x.shape;
         shape[^1] = weight.size(0);
-        var output = empty(shape, ScalarType.Float32);
+        var output = TemporaryTensors.Empty(shape, isTemporary);
         using var added = bias?.contiguous();
         var dense = x.AsContiguous();
         Run(dense, x.size(-1), weight, added, output, shape[^1], add: false);
@@ -48,7 +49,7 @@ internal static unsafe class MatrixProduct
     /// <param name="weight">W <c>[out, in]</c>, stored by rows or by columns.</param>
     /// <param name="output">C <c>[rows, out]</c></param>
     /// <param name="add">True to add to C.</param>
-    public static void Run(Tensor x, Tensor weight, Tensor output, bool add) => Run(x, x.stride(0), weight, null, output, output.stride(0), add);
+    public static void RunInto(Tensor x, Tensor weight, Tensor output, bool add) => Run(x, x.stride(0), weight, null, output, output.stride(0), add);
 
     /// <summary>Computes gᵀ·x: the gradient of W.</summary>
     /// <param name="gradient">g <c>[…, out]</c>, contiguous.</param>

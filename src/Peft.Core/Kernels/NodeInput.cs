@@ -12,9 +12,10 @@ internal abstract class NodeInput(params Tensor[] constants)
     /// <summary>True if <see cref="Differentiate"/> needs the sources.</summary>
     public virtual bool NeedsSources => true;
 
-    /// <summary>Computes the input, <c>[…, in]</c>: a source, or a tensor from <see cref="TemporaryTensors"/>.</summary>
+    /// <summary>Computes the input, <c>[…, in]</c>, or returns a source.</summary>
     /// <param name="sources">The values, contiguous, then the constants.</param>
-    public abstract Tensor Compute(IReadOnlyList<Tensor> sources);
+    /// <param name="isTemporary">True if the result goes to <see cref="TemporaryTensors.Return"/>.</param>
+    public abstract Tensor Compute(IReadOnlyList<Tensor> sources, bool isTemporary = true);
 
     /// <summary>Computes the gradients of the values, one for each.</summary>
     /// <param name="sources">The values, then the constants.</param>

@@ -10,14 +10,20 @@ internal abstract class NodeProduct
 
     /// <summary>Computes the output.</summary>
     /// <param name="x">The input <c>[…, in]</c>, contiguous.</param>
+    /// <param name="isTemporary">True if the output goes to <see cref="TemporaryTensors.Return"/>.</param>
     /// <returns>The output <c>[…, out]</c>, contiguous, and what the backward pass needs besides the input and the trainable tensors.</returns>
-    public abstract (Tensor Output, Tensor[] Kept) Multiply(Tensor x);
+    public abstract (Tensor Output, Tensor[] Kept) Multiply(Tensor x, bool isTemporary);
+
+    /// <summary>Computes the output again in the backward pass, for <see cref="TemporaryTensors.Return"/>.</summary>
+    /// <param name="x">The input.</param>
+    /// <param name="saved">The trainable tensors, then the kept ones.</param>
+    public abstract Tensor MultiplyAgain(Tensor x, ReadOnlySpan<Tensor> saved);
 
     /// <summary>Computes the output plus a residual <c>[…, out]</c>, contiguous.</summary>
     /// <inheritdoc cref="Multiply"/>
     public virtual (Tensor Output, Tensor[] Kept) MultiplyAndAdd(Tensor x, Tensor residual)
     {
-        var (output, kept) = Multiply(x);
+        var (output, kept) = Multiply(x, isTemporary: false);
         output.add_(residual, One);
         return (output, kept);
     }

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>A step of a <see cref="StepsNode"/>: computes outputs from earlier values, with hand-written forward and backward passes. It runs once.</summary>
+/// <summary>A step of a <see cref="StepsNode"/>: computes outputs from earlier values, with hand-written forward and backward passes. Its forward pass runs once.</summary>
 /// <param name="reads">Indices of the values that it reads.</param>
 internal abstract class NodeStep(params int[] reads)
 {
@@ -15,7 +15,7 @@ internal abstract class NodeStep(params int[] reads)
     /// <summary>The trainable tensors, contiguous.</summary>
     public virtual Tensor[] Trained => [];
 
-    /// <summary>True if the outputs are used only by later steps of the node, and no backward pass needs them.</summary>
+    /// <summary>True if only later steps use the outputs, and the node does not save them: they go to <see cref="TemporaryTensors.Return"/>.</summary>
     public bool IsTemporary { get; set; }
 
     /// <summary>True if the backward pass needs a value that it reads.</summary>
@@ -26,6 +26,11 @@ internal abstract class NodeStep(params int[] reads)
     /// <param name="values">The values that it reads, contiguous.</param>
     /// <param name="kept">Takes what the backward pass needs besides values and trainable tensors.</param>
     public abstract Tensor[] Forward(Tensor[] values, List<Tensor> kept);
+
+    /// <summary>Computes the outputs again in the backward pass, for <see cref="TemporaryTensors.Return"/>.</summary>
+    /// <param name="values">The values that it reads.</param>
+    /// <param name="saved">The trainable tensors, then the kept ones.</param>
+    public abstract Tensor[] Again(Tensor[] values, ReadOnlySpan<Tensor> saved);
 
     /// <summary>Computes gradients: one or null for each value that it reads, then for each trainable tensor. The gradient of a value may be one of the given gradients itself.</summary>
     /// <param name="values">The values that it reads; null if not kept.</param>

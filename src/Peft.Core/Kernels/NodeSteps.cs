@@ -7,6 +7,7 @@ namespace Peft.Kernels;
 internal sealed class NodeSteps(params Tensor[] inputs)
 {
     private readonly List<NodeStep> steps = [];
+    private readonly List<bool> again = [];
     private readonly List<bool> learns = [.. inputs.Select(input => input.requires_grad)];   // for each value, true if it requires a gradient
 
     /// <summary>The inputs.</summary>
@@ -15,15 +16,21 @@ internal sealed class NodeSteps(params Tensor[] inputs)
     /// <summary>The steps in order.</summary>
     public IReadOnlyList<NodeStep> All => steps;
 
+    /// <summary>For each step, true if its outputs are not saved but computed again in the backward pass.</summary>
+    public IReadOnlyList<bool> Again => again;
+
     /// <summary>Number of values.</summary>
     public int Count => learns.Count;
 
     /// <summary>Adds a step, and returns the index of its first output; the others follow.</summary>
-    public int Add(NodeStep step)
+    /// <param name="step">The step.</param>
+    /// <param name="isRecomputed">True if its outputs are not saved but computed again in the backward pass.</param>
+    public int Add(NodeStep step, bool isRecomputed = false)
     {
         var first = learns.Count;
         var any = Array.Exists(step.Reads, read => learns[read]) || Array.Exists(step.Trained, tensor => tensor.requires_grad);
         steps.Add(step);
+        again.Add(isRecomputed);
         for (var i = 0; i < step.Outputs; i++) learns.Add(any);
         return first;
     }

@@ -10,8 +10,10 @@ internal sealed class NormStep(NodeInput norm, int source) : NodeStep(source)
     public override Tensor[] Forward(Tensor[] values, List<Tensor> kept)
     {
         kept.AddRange(norm.Constants);
-        return [norm.Compute([values[0], .. norm.Constants])];
+        return [norm.Compute([values[0], .. norm.Constants], IsTemporary)];
     }
+
+    public override Tensor[] Again(Tensor[] values, ReadOnlySpan<Tensor> saved) => [norm.Compute([values[0], .. saved])];
 
     public override Tensor?[] Backward(Tensor[] values, ReadOnlySpan<Tensor> saved, Tensor[] gradients, bool[] wanted)
         => [.. norm.Differentiate([values[0], .. saved], gradients[0].clone())];   // which overwrites its argument

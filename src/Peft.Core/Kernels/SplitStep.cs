@@ -14,15 +14,26 @@ internal sealed class SplitStep(int joined, int heads, int keyValueHeads, int si
 
     public override bool Keeps(int read) => false;
 
-    public override Tensor[] Forward(Tensor[] values, List<Tensor> kept)
+    public override Tensor[] Forward(Tensor[] values, List<Tensor> kept) => Split(values, IsTemporary);
+
+    public override Tensor[] Again(Tensor[] values, ReadOnlySpan<Tensor> saved) => Split(values, isTemporary: true);
+
+    private Tensor[] Split(Tensor[] values, bool isTemporary)
     {
         var (batch, length) = (values[0].shape[0], values[0].shape[1]);
-        if (perHead)
+        using var apart = perHead ? values[0].view(batch, length, heads, 3, size) : values[0].alias();
+        var (first, result) = (0L, new Tensor[Outputs]);
+        for (var i = 0; i < Outputs; i++)
         {
-            using var apart = values[0].view(batch, length, heads, 3, size);
-            return [.. Enumerable.Range(0, 3).Select(i => Part(apart, 3, i, 1).view(batch, length, -1))];
+            var width = (i == 0 ? heads : keyValueHeads) * size;
+            using var part = perHead ? apart.narrow(3, i, 1) : apart.narrow(-1, first, width);
+            using var shaped = perHead ? part.view(batch, length, heads, size) : part.alias();
+            result[i] = TemporaryTensors.Empty([batch, length, width], isTemporary);
+            using var to = result[i].view(shaped.shape);
+            to.copy_(shaped);
+            first += width;
         }
-        return [Part(values[0], -1, 0, heads * size), Part(values[0], -1, heads * size, keyValueHeads * size), Part(values[0], -1, (heads + keyValueHeads) * size, keyValueHeads * size)];
+        return result;
     }
 
     public override Tensor?[] Backward(Tensor[] values, ReadOnlySpan<Tensor> saved, Tensor[] gradients, bool[] wanted)
@@ -30,11 +41,5 @@ internal sealed class SplitStep(int joined, int heads, int keyValueHeads, int si
         if (!perHead) return [cat([gradients[0], gradients[1], gradients[2]], -1)];
         var (batch, length) = (gradients[0].shape[0], gradients[0].shape[1]);
         return [stack([.. gradients.Select(gradient => gradient.view(batch, length, heads, size))], 3).view(batch, length, -1)];
-    }
-
-    private static Tensor Part(Tensor from, long dimension, long start, long count)
-    {
-        using var part = from.narrow(dimension, start, count);
-        return part.contiguous();
     }
 }

@@ -27,17 +27,28 @@ internal sealed class StepsNode : GraphNode<StepsNode>
         /// <summary>For each step, true if its trainable tensors are saved: not parameters in a step of a trainer, which changes them after the backward pass.</summary>
         public bool[] SavesTrained { get; } = [.. steps.All.Select(step => !SavedTensors.RunOnce || !Array.TrueForAll(step.Trained, tensor => tensor is Parameter))];
 
-        /// <summary>For each value, the first and the last step that reads it.</summary>
-        public (int First, int Last)[] Uses { get; } = UsesOf(steps);
+        /// <summary>For each value, the step that computes it; −1 for an input.</summary>
+        public int[] Producers { get; } = [.. Enumerable.Repeat(-1, steps.Inputs.Count), .. steps.All.SelectMany((step, i) => Enumerable.Repeat(i, step.Outputs))];
 
-        /// <summary>True if no backward pass needs some values.</summary>
-        public bool IsTemporary(int first, int count)
+        /// <summary>True if the node must save a value that a step reads.</summary>
+        public bool Saves(int step, int read)
         {
-            foreach (var step in Steps)
-                for (var r = 0; r < step.Reads.Length; r++)
-                    if (step.Reads[r] >= first && step.Reads[r] < first + count && step.Keeps(r)) return false;
+            var producer = Producers[Steps[step].Reads[read]];
+            return (Steps[step].Keeps(read) || (steps.Again[step] && step < Steps.Count - 1)) && !(producer >= 0 && steps.Again[producer]);
+        }
+
+        /// <summary>True if the node saves none of the outputs of a step.</summary>
+        public bool IsTemporary(int step)
+        {
+            if (step == Steps.Count - 1) return false;
+            for (var i = step + 1; i < Steps.Count; i++)
+                for (var r = 0; r < Steps[i].Reads.Length; r++)
+                    if (Producers[Steps[i].Reads[r]] == step && Saves(i, r)) return false;
             return true;
         }
+
+        /// <summary>For each value, the first and the last step that reads it.</summary>
+        public (int First, int Last)[] Uses { get; } = UsesOf(steps);
 
         private static (int, int)[] UsesOf(NodeSteps steps)
         {
@@ -63,7 +74,7 @@ internal sealed class StepsNode : GraphNode<StepsNode>
             var step = job.Steps[i];
             var start = saved.Count;
             if (job.SavesTrained[i]) saved.AddRange(step.Trained);
-            step.IsTemporary = i < job.Steps.Count - 1 && job.IsTemporary(first, step.Outputs);
+            step.IsTemporary = job.IsTemporary(i);
             outputs = step.Forward(Array.ConvertAll(step.Reads, read => values[read]), saved);
             outputs.CopyTo(values, first);
             first += outputs.Length;
@@ -71,7 +82,7 @@ internal sealed class StepsNode : GraphNode<StepsNode>
             for (var r = 0; r < step.Reads.Length; r++)
             {
                 var read = step.Reads[r];
-                if (job.Saved[read] < 0 && step.Keeps(r))
+                if (job.Saved[read] < 0 && job.Saves(i, r))
                 {
                     job.Saved[read] = saved.Count;
                     saved.Add(values[read]);
@@ -89,6 +100,7 @@ internal sealed class StepsNode : GraphNode<StepsNode>
         var job = (Job)context.get_data(nameof(Job));
         var saved = context.get_saved_variables().ToArray();
         var (sums, ofTrained, first) = (new GradientSums(job.Learns.Length), new List<Tensor?>[job.Steps.Count], job.Learns.Length - gradients.Length);
+        var recomputed = new Tensor?[job.Learns.Length];
         for (var i = 0; i < gradients.Length; i++) sums.Add(first + i, gradients[i], isOwn: false);
         for (var i = job.Steps.Count - 1; i >= 0; i--)
         {
@@ -96,9 +108,10 @@ internal sealed class StepsNode : GraphNode<StepsNode>
             ofTrained[i] = [.. new Tensor?[step.Trained.Length]];
             if (sums.Take(first, step.Outputs) is { } given)
             {
-                var values = Array.ConvertAll(step.Reads, read => job.Saved[read] < 0 ? null! : saved[job.Saved[read]]);
-                Tensor[] own = [.. job.SavesTrained[i] ? [] : step.Trained, .. saved[job.Own[i]]];
-                var results = Differentiate(step, values, own, given, Array.ConvertAll(step.Reads, read => job.Learns[read]));
+                var values = new Tensor[step.Reads.Length];
+                for (var r = 0; r < values.Length; r++)
+                    if (step.Keeps(r)) values[r] = Value(step.Reads[r]);
+                var results = Differentiate(step, values, Own(i), given, Array.ConvertAll(step.Reads, read => job.Learns[read]));
                 for (var r = 0; r < step.Reads.Length; r++)
                 {
                     if (results[r] is not { } result) continue;
@@ -110,10 +123,27 @@ internal sealed class StepsNode : GraphNode<StepsNode>
             }
             SavedTensors.Free(context, saved, job.Own[i]);
             foreach (var read in step.Reads)
-                if (job.Saved[read] is >= 0 and var at && job.Uses[read].First == i) SavedTensors.Free(context, saved, at..(at + 1));
+            {
+                if (job.Uses[read].First != i) continue;
+                if (job.Saved[read] is >= 0 and var at) SavedTensors.Free(context, saved, at..(at + 1));
+                if (recomputed[read] is { } value) TemporaryTensors.Return(value);
+                recomputed[read] = null;
+            }
             if (i > 0) first -= job.Steps[i - 1].Outputs;
         }
         return [.. Enumerable.Range(0, job.Inputs).Select(i => sums[i]), .. ofTrained.SelectMany(own => own), null];
+
+        Tensor[] Own(int i) => [.. job.SavesTrained[i] ? [] : job.Steps[i].Trained, .. saved[job.Own[i]]];
+
+        Tensor Value(int value)
+        {
+            if (job.Saved[value] >= 0) return saved[job.Saved[value]];
+            if (recomputed[value] is { } known) return known;
+            var i = job.Producers[value];
+            var outputs = job.Steps[i].Again(Array.ConvertAll(job.Steps[i].Reads, Value), Own(i));
+            outputs.CopyTo(recomputed, Array.IndexOf(job.Producers, i));
+            return recomputed[value]!;
+        }
     }
 
     // Views that a step makes would keep memory until the end of the node.

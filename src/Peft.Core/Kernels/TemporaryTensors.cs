@@ -22,15 +22,17 @@ internal sealed class TemporaryTensors : IDisposable
     /// <summary>Keeps memory for the temporary tensors of this thread until the result is disposed.</summary>
     public static TemporaryTensors InStep() => current = new();
 
-    /// <summary>An uninitialized contiguous tensor of float32 on the CPU, to be given to <see cref="Return"/>.</summary>
-    public static Tensor Take(long[] shape)
+    /// <summary>An uninitialized contiguous tensor of float32 on the CPU.</summary>
+    /// <param name="shape">Its shape.</param>
+    /// <param name="isTemporary">True if it goes to <see cref="Return"/>; false for an ordinary tensor.</param>
+    public static Tensor Empty(long[] shape, bool isTemporary)
     {
         long count = 1;
         foreach (var size in shape) count *= size;
-        return current is null || count < Large ? empty(shape, ScalarType.Float32) : current.Take(count, shape);
+        return current is null || !isTemporary || count < Large ? empty(shape, ScalarType.Float32) : current.Take(count, shape);
     }
 
-    /// <summary>Disposes a tensor. Its memory is reused if it came from <see cref="Take(long[])"/>.</summary>
+    /// <summary>Disposes a tensor, and keeps its memory for the next one if it is temporary.</summary>
     public static void Return(Tensor tensor)
     {
         var at = current?.used.FindIndex(each => ReferenceEquals(each.Taken, tensor)) ?? -1;

@@ -28,6 +28,9 @@ public sealed record CpuOptions
     /// <summary>In training, the parts of a layer as autograd nodes that compute the outputs of norms and gates again instead of keeping them.</summary>
     public bool LayerNodes { get; init; } = true;
 
+    /// <summary>In training, a layer's queries, keys, values and attended states are computed again in the backward pass instead of kept, if the former are more than 2¹⁷ values. Requires <see cref="LayerNodes"/>.</summary>
+    public bool RecomputedProjections { get; init; } = true;
+
     /// <summary>A layer's decode step as five jobs, also with quantized weights; and the prompts of a continuous batch likewise.</summary>
     public bool DecodeSteps { get; init; } = true;
 

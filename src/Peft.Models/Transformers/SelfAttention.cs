@@ -13,6 +13,8 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     private readonly AdaptableModule output;
     private readonly ScaledDotProduct attention;
     private readonly AttentionShape kernel, bidirectional;
+    private const long MinRecomputed = 1 << 17;   // queries, keys and values: below, they take little memory, but the time counts
+
     private readonly int heads, keyValueHeads, size, rotated;
     private readonly int? window;
     private readonly bool perHead, windowAngles;
@@ -137,11 +139,12 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         NodeProduct[] products = [.. Inputs.Select(module => module.ForTraining()).OfType<NodeProduct>()];
         NodeInput[] norms = queryNorm is null ? [] : [.. new[] { queryNorm, keyNorm! }.Select(module => module.NormForTraining()).OfType<NodeInput>()];
         if (products.Length < Inputs.Count || norms.Length < (queryNorm is null ? 0 : 2)) return null;
-        var q = steps.Add(new LinearStep(norm, [input], null, products));
-        if (joined is not null) q = steps.Add(new SplitStep(q, heads, keyValueHeads, size, perHead));
+        var again = TorchRuntime.Cpu.RecomputedProjections && (long)context.Batch * context.Length * (heads + 2 * keyValueHeads) * size > MinRecomputed;
+        var q = steps.Add(new LinearStep(norm, [input], null, products), again);
+        if (joined is not null) q = steps.Add(new SplitStep(q, heads, keyValueHeads, size, perHead), again);
         int[] reads = [q, q + 1, q + 2];
-        for (var i = 0; i < norms.Length; i++) reads[i] = steps.Add(new NormStep(norms[i], reads[i]));
-        return steps.Add(new LinearStep(new PlainInput(), [steps.Add(Step(reads, context))], residual, last));
+        for (var i = 0; i < norms.Length; i++) reads[i] = steps.Add(new NormStep(norms[i], reads[i]), again);
+        return steps.Add(new LinearStep(new PlainInput(), [steps.Add(Step(reads, context))], residual, last), again && last.Trained.Length > 0);   // otherwise, the attention would have to be kept for it
     }
 
     /// <summary>The queries' attention to the virtual tokens of this layer, <c>[batch, sequence, heads · size]</c>; null if there are none.</summary>

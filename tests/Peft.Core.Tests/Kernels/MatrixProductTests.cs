@@ -36,9 +36,9 @@ public class MatrixProductTests
         var before = all.clone();
         var (x, to) = (wide.narrow(1, 9, inputs), all.narrow(1, 30, outputs));
         var expected = nn.functional.linear(x.to_type(ScalarType.Float64), weight.to_type(ScalarType.Float64));
-        MatrixProduct.Run(x, weight, to, add: true);
+        MatrixProduct.RunInto(x, weight, to, add: true);
         (to - before.narrow(1, 30, outputs)).to_type(ScalarType.Float64).Difference(expected).ShouldBeLessThan(1e-6 * inputs);
-        MatrixProduct.Run(x, weight, to, add: false);
+        MatrixProduct.RunInto(x, weight, to, add: false);
         to.to_type(ScalarType.Float64).Difference(expected).ShouldBeLessThan(1e-6 * inputs);
         all.narrow(1, 0, 30).Difference(before.narrow(1, 0, 30)).ShouldBe(0);
         all.narrow(1, outputs + 30, 40).Difference(before.narrow(1, outputs + 30, 40)).ShouldBe(0);
