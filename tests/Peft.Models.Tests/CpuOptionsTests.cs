@@ -62,6 +62,30 @@ public sealed class CpuOptionsTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("qwen3", """ "num_key_value_heads": 2, "head_dim": 16, "rms_norm_eps": 1e-5, "hidden_act": "silu" """)]
+    [InlineData("gpt2", """ "n_embd": 32, "n_head": 4, "n_layer": 2, "n_inner": 48, "n_positions": 64, "activation_function": "gelu_new", "attn_pdrop": 0.1, "embd_pdrop": 0.0, "resid_pdrop": 0.0 """)]
+    public void Long_batches_train_to_the_same_bits_with_values_recomputed(string type, string fields)
+    {
+        var recomputed = Run();
+        TorchRuntime.Cpu = Without(nameof(CpuOptions.RecomputedProjections));
+        var kept = Run();
+        TorchRuntime.Cpu = new();
+        recomputed.ShouldBe(kept);
+
+        // 45 × 60 tokens of at least 64 queries, keys and values are more than 2¹⁷ values.
+        float[] Run()
+        {
+            using var scope = NewDisposeScope();
+            using var model = DecodeLayerTests.Create(type, fields);
+            using var peft = DecodeLayerTests.Adapt(model);
+            manual_seed(8);
+            var ids = randint(1, 20, [45, 60], ScalarType.Int64);
+            var result = new Trainer(peft, TrainingDataset.From(1, _ => new() { InputIds = ids.clone(), Labels = ids.clone() }), new TrainingOptions { MaxSteps = 2, BatchSize = 1, LearningRate = 1e-3, ParallelParts = 1 }).Train();
+            return [.. result.Losses.Select(loss => (float)loss), .. peft.Trainables.SelectMany(each => each.Value.detach().reshape(-1).data<float>().ToArray())];
+        }
+    }
+
     // Losses and weights of training steps, and logits of decode steps.
     private static float[] Decoder(string type, string fields)
     {

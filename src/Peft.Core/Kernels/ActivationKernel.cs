@@ -9,6 +9,13 @@ internal static unsafe class ActivationKernel
 {
     private const int Chunk = 8192;   // elements per work item
 
+    // Beyond ±100, σ is 0 or 1 in float32, or so near that a product with the largest numbers would be wrong.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Low(Vector256<float> x) => Vector256.MaxNative(Vector256.Create(-100f), x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Bounded(Vector256<float> x) => Vector256.MinNative(Vector256.Create(100f), Low(x));
+
     private interface IFunction
     {
         static abstract Vector256<float> Of(Vector256<float> x);
@@ -20,14 +27,14 @@ internal static unsafe class ActivationKernel
     private readonly struct Silu : IFunction
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static Vector256<float> Of(Vector256<float> x) => x * Exponential.Sigmoid(x);
+        public static Vector256<float> Of(Vector256<float> x) => Low(x) * Exponential.Sigmoid(x);
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Vector256<float> Of(Vector256<float> x, out Vector256<float> slope)
         {
             var s = Exponential.Sigmoid(x);
-            slope = s * Vector256.FusedMultiplyAdd(x, Vector256<float>.One - s, Vector256<float>.One);
-            return x * s;
+            slope = s * Vector256.FusedMultiplyAdd(Bounded(x), Vector256<float>.One - s, Vector256<float>.One);
+            return Low(x) * s;
         }
     }
 
@@ -37,17 +44,15 @@ internal static unsafe class ActivationKernel
         private const float Cubic = 0.044715f, Scale = 1.5957691216f;
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static Vector256<float> Of(Vector256<float> x) => x * Sigmoid(x);
+        public static Vector256<float> Of(Vector256<float> x) => Low(x) * Sigmoid(Bounded(x));
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Vector256<float> Of(Vector256<float> x, out Vector256<float> slope)
         {
-            var s = Sigmoid(x);
-            // Far from zero, where σ is 0 or 1, the derivative of z may overflow.
-            var bounded = Vector256.MinNative(Vector256.Create(1e9f), x * x);
-            var inner = Vector256.FusedMultiplyAdd(bounded, Vector256.Create(3 * Cubic * Scale), Vector256.Create(Scale));
-            slope = s * Vector256.FusedMultiplyAdd(x * (Vector256<float>.One - s), inner, Vector256<float>.One);
-            return x * s;
+            var (s, z) = (Sigmoid(Bounded(x)), Bounded(x));
+            var inner = Vector256.FusedMultiplyAdd(z * z, Vector256.Create(3 * Cubic * Scale), Vector256.Create(Scale));
+            slope = s * Vector256.FusedMultiplyAdd(z * (Vector256<float>.One - s), inner, Vector256<float>.One);
+            return Low(x) * s;
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -63,14 +68,14 @@ internal static unsafe class ActivationKernel
         private const float Scale = 1.702f;
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static Vector256<float> Of(Vector256<float> x) => x * Exponential.Sigmoid(x * Vector256.Create(Scale));
+        public static Vector256<float> Of(Vector256<float> x) => Low(x) * Exponential.Sigmoid(x * Vector256.Create(Scale));
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Vector256<float> Of(Vector256<float> x, out Vector256<float> slope)
         {
             var s = Exponential.Sigmoid(x * Vector256.Create(Scale));
-            slope = s * Vector256.FusedMultiplyAdd(x * Vector256.Create(Scale), Vector256<float>.One - s, Vector256<float>.One);
-            return x * s;
+            slope = s * Vector256.FusedMultiplyAdd(Bounded(x) * Vector256.Create(Scale), Vector256<float>.One - s, Vector256<float>.One);
+            return Low(x) * s;
         }
     }
 
@@ -104,7 +109,7 @@ internal static unsafe class ActivationKernel
     /// <summary>True if the function is implemented.</summary>
     public static bool Supports(string name) => name is "silu" or "swish" or "relu" or "relu2" or "quick_gelu" or "gelu_new" or "gelu_pytorch_tanh" or "gelu_python_tanh" or "gelu_accurate" or "gelu_fast";
 
-    /// <summary>Writes act(x), or act(x) ∘ up, into an output, which it returns, without gradients. The tensors are contiguous, with a multiple of 8 values.</summary>
+    /// <summary>Writes act(x), or act(x) ∘ up, into an output, which it returns, without gradients. The tensors are contiguous.</summary>
     public static Tensor Run(string name, Tensor x, Tensor? up, Tensor output)
     {
         fixed (float* xs = x.Floats(), us = up is null ? [] : up.Floats(), ys = output.Floats())
@@ -134,7 +139,7 @@ internal static unsafe class ActivationKernel
     /// <param name="x">The input.</param>
     /// <param name="up">The factors; null for none.</param>
     /// <param name="y">Takes the result; may be the input.</param>
-    /// <param name="count">Number of values, a multiple of 4.</param>
+    /// <param name="count">Number of values.</param>
     public static void Run(string name, float* x, float* up, float* y, int count)
     {
         switch (name)
@@ -172,14 +177,18 @@ internal static unsafe class ActivationKernel
             (up == null ? value : value * Vector256.Load(up + i)).Store(y + i);
         }
         if (i == count) return;
-        var last = T.Of(Vector128.Load(x + i).ToVector256()).GetLower();
-        (up == null ? last : last * Vector128.Load(up + i)).Store(y + i);
+        var last = stackalloc float[16];
+        Copy(x + i, last, count - i);
+        if (up != null) Copy(up + i, last + 8, count - i);
+        Run<T>(last, up == null ? null : last + 8, last, 8);
+        Copy(last, y + i, count - i);
     }
 
     [MethodImpl(JitOptions.Loop)]
     private static void Differentiate<T>(float* x, float* up, float* gradient, float* ofX, float* ofUp, int count) where T : struct, IFunction
     {
-        for (var i = 0; i < count; i += 8)
+        var i = 0;
+        for (; i + 8 <= count; i += 8)
         {
             var d = Vector256.Load(gradient + i);
             var value = T.Of(Vector256.Load(x + i), out var slope);
@@ -191,5 +200,15 @@ internal static unsafe class ActivationKernel
             }
             (d * slope).Store(ofX + i);
         }
+        if (i == count) return;
+        var last = stackalloc float[24];
+        Copy(x + i, last, count - i);
+        Copy(gradient + i, last + 8, count - i);
+        if (up != null) Copy(up + i, last + 16, count - i);
+        Differentiate<T>(last, up == null ? null : last + 16, last + 8, last, last + 8, 8);
+        Copy(last, ofX + i, count - i);
+        if (up != null) Copy(last + 8, ofUp + i, count - i);
     }
+
+    private static void Copy(float* from, float* to, int count) => new Span<float>(from, count).CopyTo(new(to, count));
 }

@@ -72,7 +72,7 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
     /// <param name="residual">Index of a value to add; null for none.</param>
     public bool ForTraining(NodeSteps steps, NodeInput norm, int input, int? residual)
     {
-        if (gateUp is not null || !ActivationKernel.Supports(activation.Name) || width % 8 != 0 || (down.training && dropout > 0) || down.ForTraining() is not { } last) return false;
+        if (gateUp is not null || !ActivationKernel.Supports(activation.Name) || (down.training && dropout > 0) || down.ForTraining() is not { } last) return false;
         NodeProduct[] first = [.. Inputs.Select(module => module.ForTraining()).OfType<NodeProduct>()];
         if (first.Length < Inputs.Count) return false;
         var wide = steps.Add(new LinearStep(norm, [input], null, first));

@@ -35,7 +35,7 @@ internal static class PanelProduct
     // to = x·Wᵀ, or to + x·Wᵀ.
     private static void Product(Tensor x, Tensor weight, Tensor to, bool add)
     {
-        if (x.stride(1) == 1 && MatrixProduct.Supports(x, weight, x.size(1))) MatrixProduct.Run(x, weight, to, add);
+        if (x.stride(1) == 1 && MatrixProduct.Supports(x, weight, x.size(1))) MatrixProduct.RunInto(x, weight, to, add);
         else to.addmm_(x, weight.t(), add ? 1 : 0);
     }
 

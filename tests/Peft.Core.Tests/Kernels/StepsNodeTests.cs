@@ -100,6 +100,54 @@ public class StepsNodeTests
         foreach (var (ours, theirs) in leaves.Zip(exact).Where(pair => pair.First.requires_grad)) ours.grad!.RelativeDifference(theirs.grad!).ShouldBeLessThan(1e-5);
     }
 
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]   // two backward passes through one graph
+    public void Recomputed_values_are_those_that_would_be_kept(bool inStep, bool twice)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(9);
+        const int Length = 300, Hidden = 128;   // more values than a temporary tensor must have
+        var x = randn(2, Length, Hidden).requires_grad_();
+        var (weight, short1, w1, w2, w3) = (randn(Hidden).abs(), randn(Hidden).abs(), randn(3 * Hidden, Hidden), randn(Hidden, Hidden), randn(Hidden, Hidden));
+        var (bias, slope) = (randn(3 * Hidden), randn(2, Length, Hidden));
+        var factors = new[] { randn(4, Hidden), randn(3 * Hidden, 4), randn(4, Hidden), randn(Hidden, 4), randn(4, Hidden), randn(Hidden, 4) }.Select(each => new Parameter(each.mul(0.1))).ToArray();
+        var shape = new AttentionShape(4, 4, Hidden / 4, 0, 0.1f, null);
+
+        List<float[]> Run(bool again)
+        {
+            using var inner = NewDisposeScope();
+            using var once = inStep ? TemporaryTensors.InStep() : null;
+            NodeProduct Product(Tensor w, Tensor? b, int i) => LowRankProduct.Of(new FrozenMatrix(w), b, factors[i], factors[i + 1], 0.5).ShouldNotBeNull();
+            var steps = new NodeSteps(x);
+            var joined = steps.Add(new LinearStep(new NormalizedInput(weight, 1e-3, 0), [0], null, Product(w1, bias, 0)), again);
+            var q = steps.Add(new SplitStep(joined, 4, 4, Hidden / 4, perHead: false), again);
+            var normal = steps.Add(new NormStep(new NormalizedInput(short1, 1e-3, 0), q), again);
+            var attended = steps.Add(new FusedAttention([normal, q + 1, q + 2], 2, Length, shape, null, null, null, null, null));
+            var middle = steps.Add(new LinearStep(new PlainInput(), [attended], 0, Product(w2, null, 2)), again);
+            var wide = steps.Add(new LinearStep(new NormalizedInput(weight, 1e-3, 0), [middle], null, PlainProduct.Of(new FrozenMatrix(w3), null)!));
+            steps.Add(new LinearStep(new ActivatedInput("gelu_new"), [wide], middle, Product(w3, null, 4)));
+            steps.All[0].IsTemporary.ShouldBeFalse();
+            var y = steps.Run()[0];
+            int[] unsaved = again ? [0, 1, 2, 4] : [0];   // steps; the joined projection is never saved
+            for (var i = 0; i < steps.All.Count; i++) steps.All[i].IsTemporary.ShouldBe(unsaved.Contains(i), $"step {i}");
+            if (twice) y.backward([slope], retain_graph: true);
+            if (twice) y.backward([slope]);
+            else
+                using (SavedTensors.InOnePass()) y.backward([slope]);
+            Tensor[] learned = [x, .. factors];
+            List<float[]> result = [y.data<float>().ToArray(), .. learned.Select(each => each.grad!.data<float>().ToArray())];
+            foreach (var each in learned) each.grad = null;
+            return result;
+        }
+
+        var (kept, recomputed) = (Run(false), Run(true));
+        kept.Count.ShouldBe(recomputed.Count);
+        foreach (var (one, other) in kept.Zip(recomputed)) other.ShouldBe(one);
+        kept[1].ShouldContain(value => value != 0);
+    }
+
     // A tensor with NaN does not equal itself.
     [Fact]
     public void Gradients_that_are_not_numbers_pass_through()
@@ -164,7 +212,6 @@ public class StepsNodeTests
     [Fact]
     public void A_matrix_that_changed_since_the_forward_pass_is_noticed_in_the_backward_pass()
     {
-        // An exception in a backward pass written in C# ends the process, so the check is asked for directly.
         using var scope = NewDisposeScope();
         var x = randn(3).requires_grad_();
         var y = Squaring.Of(x);
