@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using Peft.Modules;
 using Peft.Quantization;
 using static TorchSharp.torch;
@@ -67,13 +68,14 @@ public sealed record TrainingMemory(long Weights, long Adapter, long Optimizer, 
         return bytes;
     }
 
-    // The layers of this library keep the inputs of norms and projections, queries, keys, values, the attention output, and the intermediate values of the feed-forward. The float32 kernels compute the outputs of
-    // RMSNorm and SwiGLU again.
+    // The layers of this library keep the inputs of norms and projections, queries, keys, values, the attention output, and the intermediate values of the feed-forward. Layers that are nodes, in float32, compute the outputs of
+    // norms and activations again, and in long batches also queries, keys, values and attended states.
     private static long ActivationsOf(TransformerSpec spec, long tokens, bool checkpointing, long elementSize)
     {
         long hidden = spec.HiddenSize, heads = (long)spec.HeadSize * (spec.HeadCount + 2 * spec.KeyValueHeadCount), intermediate = spec.IntermediateSize;
-        var recomputes = elementSize == sizeof(float) && spec is { Norm: NormKind.Rms, GatedFeedForward: true, Activation.IsSilu: true };
-        var layer = heads + (recomputes ? 3 * hidden + 2 * intermediate : 5 * hidden + (spec.GatedFeedForward ? 3 : 2) * intermediate);
+        var isNode = elementSize == sizeof(float) && !spec.PostNorm && !spec.FusedGate && ActivationKernel.Supports(spec.Activation.Name);
+        var layer = !isNode ? heads + 5 * hidden + (spec.GatedFeedForward ? 3 : 2) * intermediate
+            : (tokens * heads > SelfAttention.MinRecomputed ? 2 * hidden : heads + 3 * hidden) + (spec.GatedFeedForward ? 2 : 1) * intermediate;
         var kept = checkpointing ? spec.LayerCount * hidden + layer : spec.LayerCount * layer;
         return tokens * kept * elementSize + ChunkBytes;
     }

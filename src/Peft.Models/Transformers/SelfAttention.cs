@@ -13,7 +13,8 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     private readonly AdaptableModule output;
     private readonly ScaledDotProduct attention;
     private readonly AttentionShape kernel, bidirectional;
-    private const long MinRecomputed = 1 << 17;   // queries, keys and values: below, they take little memory, but the time counts
+    /// <summary>Number of queries, keys and values above which they are recomputed in training: below, they take little memory, but the time counts.</summary>
+    public const long MinRecomputed = 1 << 17;
 
     private readonly int heads, keyValueHeads, size, rotated;
     private readonly int? window;
