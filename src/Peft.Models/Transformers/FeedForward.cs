@@ -65,6 +65,9 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
         return down.call(kept);
     }
 
+    /// <summary>True if a node of the autograd graph can compute the network, if its projections can be products.</summary>
+    public bool HasSteps => gateUp is null && ActivationKernel.Supports(activation.Name) && !(down.training && dropout > 0);
+
     /// <summary>Adds steps for the network and returns true; false, without having added any, if the kernels do not support it.</summary>
     /// <param name="steps">Takes the steps.</param>
     /// <param name="norm">The normalization of the input.</param>
@@ -72,7 +75,7 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
     /// <param name="residual">Index of a value to add; null for none.</param>
     public bool ForTraining(NodeSteps steps, NodeInput norm, int input, int? residual)
     {
-        if (gateUp is not null || !ActivationKernel.Supports(activation.Name) || (down.training && dropout > 0) || down.ForTraining() is not { } last) return false;
+        if (!HasSteps || down.ForTraining() is not { } last) return false;
         NodeProduct[] first = [.. Inputs.Select(module => module.ForTraining()).OfType<NodeProduct>()];
         if (first.Length < Inputs.Count) return false;
         var wide = steps.Add(new LinearStep(norm, [input], null, first));

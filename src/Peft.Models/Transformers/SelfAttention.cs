@@ -9,13 +9,13 @@ namespace Peft.Models;
 /// <summary>Self-attention with its projections: <c>[batch, sequence, hidden]</c> to <c>[batch, sequence, hidden]</c>.</summary>
 internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
 {
+    /// <summary>Number of queries, keys and values above which they are recomputed in training: below, they take little memory, but the time counts.</summary>
+    public const long MinRecomputed = 1 << 17;
+
     private readonly AdaptableModule? query, key, value, joined, queryNorm, keyNorm;
     private readonly AdaptableModule output;
     private readonly ScaledDotProduct attention;
     private readonly AttentionShape kernel, bidirectional;
-    /// <summary>Number of queries, keys and values above which they are recomputed in training: below, they take little memory, but the time counts.</summary>
-    public const long MinRecomputed = 1 << 17;
-
     private readonly int heads, keyValueHeads, size, rotated;
     private readonly int? window;
     private readonly bool perHead, windowAngles;

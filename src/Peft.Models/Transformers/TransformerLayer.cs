@@ -83,7 +83,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     {
         if (!UsesNodes(input) || crossAttention is not null || attentionOutputNorm is not null || feedForwardOutputNorm is not null || (training && (dropout > 0 || attentionDropout > 0))) return null;
         using var scope = NewDisposeScope();
-        if (feedForwardNorm.NormForTraining() is not { } second || attentionNorm.NormForTraining() is not { } first) return null;
+        if (!feedForward.HasSteps || feedForwardNorm.NormForTraining() is not { } second || attentionNorm.NormForTraining() is not { } first) return null;
         var steps = new NodeSteps(input.contiguous());
         if (attention.ForTraining(steps, first, 0, 0, context) is not { } middle) return null;
         return feedForward.ForTraining(steps, second, parallel ? 0 : middle, middle) ? steps.Run()[0].MoveToOuterDisposeScope() : null;
