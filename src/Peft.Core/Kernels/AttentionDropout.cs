@@ -27,12 +27,13 @@ internal readonly record struct AttentionDropout(double Probability, uint Seed)
     /// <param name="query">Position of the first query.</param>
     /// <param name="key">Position of the first key.</param>
     /// <param name="keys">Number of keys.</param>
-    public unsafe void Apply(float* values, AttentionSpan span, int head, int query, int key, int keys)
+    /// <param name="row">Row stride of the values.</param>
+    public unsafe void Apply(float* values, AttentionSpan span, int head, int query, int key, int keys, int row)
     {
         var (threshold, factor) = (Vector256.Create((uint)(Probability * uint.MaxValue)), Vector256.Create((float)(1 / (1 - Probability))));
         var (left, right) = (Lanes(span.Row(query)), Lanes(span.Row(query) + 8));
         var ofHead = Mix(Seed + (uint)head * 0x9E3779B9);
-        for (var i = 0; i < keys; i++, values += 16)
+        for (var i = 0; i < keys; i++, values += row)
         {
             var ofKey = Vector256.Create(Mix(ofHead + (uint)span.Row(key + i) * 0x85EBCA6B));
             Keep(values, Mix(ofKey ^ left), threshold, factor);

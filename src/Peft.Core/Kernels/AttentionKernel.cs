@@ -4,12 +4,13 @@ using System.Runtime.Intrinsics;
 namespace Peft.Kernels;
 
 /// <summary>
-/// Attention of one sequence and one key/value head on the CPU, including the rotary embedding. Only the scores of sixteen queries
-/// exist at a time (Dao et al. 2022, arXiv:2205.14135, without its tiling of keys), as logarithms to base 2.
+/// Attention of one sequence and one key/value head on the CPU, including the rotary embedding. Only the scores of one block of queries
+/// exist at a time (Dao et al. 2022, arXiv:2205.14135), as logarithms to base 2.
 /// </summary>
 internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan span, int group, float* cosine, float* sine)
 {
-    private const int Queries = AttentionWeights.Queries;
+    private const int Queries = AttentionBlock.Queries, Group = AttentionBlock.Group;
+    private const int Spare = 7;   // rows of keys, values and scores that complete a tile
     private const float Log2 = 0.693147181f;   // of e
 
     private readonly int size = shape.Size;
@@ -26,10 +27,10 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
     /// <param name="norms">[rows, heads, 2], or null.</param>
     public void Forward(float* q, float* k, float* v, float* output, float* norms)
     {
-        using var memory = new Scratch(2 * span.Length * size + span.Length * Queries + 3 * Queries * size + 2 * Queries);
-        var keys = LoadKeys(k, memory.Take(span.Length * size), shape.Rotated);
-        var values = LoadKeys(v, memory.Take(span.Length * size), 0);
-        var scores = memory.Take(span.Length * Queries);
+        using var memory = new Scratch(2 * Padded * size + Padded * Queries + 3 * Queries * size + 2 * Queries);
+        var keys = LoadKeys(k, memory.Take(Padded * size), shape.Rotated);
+        var values = LoadKeys(v, memory.Take(Padded * size), 0);
+        var scores = memory.Take(Padded * Queries);
         var rows = memory.Take(Queries * size);
         var queries = memory.Take(Queries * size);
         var result = memory.Take(Queries * size);
@@ -37,21 +38,25 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         var inverses = memory.Take(Queries);
         for (var first = span.PrefixLength; first < span.Length; first += Queries)
         {
-            var (low, seen, count) = Visible(first);
+            var block = new AttentionBlock(shape, span, first);
             for (var head = 0; head < HeadsPerGroup; head++)
             {
-                LoadQueries(q, first, head, count, rows, queries, shape.Rotated, shape.Scale / Log2);
-                TileProducts.Run(keys + low * size, size, 1, queries, Queries, scores, Queries, seen, size, Queries);
-                Hide(scores, low, seen, first);
-                AttentionWeights.Exponentiate(scores, seen, maxima, inverses);
-                Drop(scores, head, first, low, seen);
-                TileProducts.Run(values + low * size, 1, size, scores, Queries, result, Queries, size, seen, Queries);
-                AttentionWeights.Multiply(result, size, inverses);
-                TileProducts.Transpose(result, size, Queries, rows);
-                Turn(rows, size, output + QueryAt(first, head), queryRow, first, count, 0, false, 1);
+                LoadQueries(q, block, head, rows, queries, shape.Rotated, shape.Scale / Log2);
+                Products(block, keys, queries, scores);
+                Hide(block, scores);
+                for (var i = 0; i < block.Groups; i++)
+                {
+                    var (at, count) = Weights(block, i);
+                    AttentionWeights.Exponentiate(scores + at, count, block.Lanes, maxima + i * Group, inverses + i * Group);
+                }
+                Drop(block, scores, head);
+                Sums(block, values, scores, result);
+                AttentionWeights.Multiply(result, size, block.Lanes, inverses);
+                TileProducts.Transpose(result, size, block.Lanes, rows);
+                Turn(rows, size, output + QueryAt(first, head), queryRow, first, block.Count, 0, false, 1);
                 if (norms is null) continue;
                 var norm = norms + NormAt(first, head);
-                for (var r = 0; r < count; r++, norm += 2 * shape.Heads) (norm[0], norm[1]) = (maxima[r], inverses[r]);
+                for (var r = 0; r < block.Count; r++, norm += 2 * shape.Heads) (norm[0], norm[1]) = (maxima[r], inverses[r]);
             }
         }
     }
@@ -61,13 +66,13 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
     /// </summary>
     public void Backward(float* q, float* k, float* v, float* norms, float* outputGradient, float* qGradient, float* kGradient, float* vGradient)
     {
-        using var memory = new Scratch(4 * span.Length * size + 2 * span.Length * Queries + 5 * Queries * size + 2 * Queries);
-        var keys = LoadKeys(k, memory.Take(span.Length * size), shape.Rotated);
-        var values = LoadKeys(v, memory.Take(span.Length * size), 0);
-        var keySums = memory.Zeros(span.Length * size);
-        var valueSums = memory.Zeros(span.Length * size);
-        var weights = memory.Take(span.Length * Queries);
-        var slopes = memory.Take(span.Length * Queries);
+        using var memory = new Scratch(4 * Padded * size + 2 * Padded * Queries + 5 * Queries * size + 2 * Queries);
+        var keys = LoadKeys(k, memory.Take(Padded * size), shape.Rotated);
+        var values = LoadKeys(v, memory.Take(Padded * size), 0);
+        var keySums = memory.Zeros(Padded * size);
+        var valueSums = memory.Zeros(Padded * size);
+        var weights = memory.Take(Padded * Queries);
+        var slopes = memory.Take(Padded * Queries);
         var queryRows = memory.Take(Queries * size);
         var queries = memory.Take(Queries * size);
         var gradientRows = memory.Take(Queries * size);
@@ -77,25 +82,29 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         var inverses = memory.Take(Queries);
         for (var first = span.PrefixLength; first < span.Length; first += Queries)
         {
-            var (low, seen, count) = Visible(first);
+            var block = new AttentionBlock(shape, span, first);
             for (var head = 0; head < HeadsPerGroup; head++)
             {
-                LoadQueries(q, first, head, count, queryRows, queries, shape.Rotated, shape.Scale / Log2);
-                LoadQueries(outputGradient, first, head, count, gradientRows, gradients, 0, 1);
-                TileProducts.Run(keys + low * size, size, 1, queries, Queries, weights, Queries, seen, size, Queries);
-                TileProducts.Run(values + low * size, size, 1, gradients, Queries, slopes, Queries, seen, size, Queries);
-                Hide(weights, low, seen, first);
+                LoadQueries(q, block, head, queryRows, queries, shape.Rotated, shape.Scale / Log2);
+                LoadQueries(outputGradient, block, head, gradientRows, gradients, 0, 1);
+                Products(block, keys, queries, weights);
+                Products(block, values, gradients, slopes);
+                Hide(block, weights);
                 var norm = norms + NormAt(first, head);
                 // A lane without a query has zero weight.
-                for (var r = 0; r < Queries; r++, norm += 2 * shape.Heads) (maxima[r], inverses[r]) = r < count ? (norm[0], norm[1]) : (0, 0);
-                Drop(slopes, head, first, low, seen);
-                AttentionWeights.Slope(weights, slopes, seen, maxima, inverses);
-                Drop(weights, head, first, low, seen);
-                TileProducts.Run(weights, Queries, 1, gradientRows, size, valueSums + low * size, size, seen, count, size, add: true);
-                TileProducts.Run(slopes, Queries, 1, queryRows, size, keySums + low * size, size, seen, count, size, add: true);
-                TileProducts.Run(keys + low * size, 1, size, slopes, Queries, result, Queries, size, seen, Queries);
-                TileProducts.Transpose(result, size, Queries, queryRows);
-                Turn(queryRows, size, qGradient + QueryAt(first, head), queryRow, first, count, shape.Rotated, true, shape.Scale);
+                for (var r = 0; r < block.Lanes; r++, norm += 2 * shape.Heads) (maxima[r], inverses[r]) = r < block.Count ? (norm[0], norm[1]) : (0, 0);
+                Drop(block, slopes, head);
+                for (var i = 0; i < block.Groups; i++)
+                {
+                    var (at, count) = Weights(block, i);
+                    AttentionWeights.Slope(weights + at, slopes + at, count, block.Lanes, maxima + i * Group, inverses + i * Group);
+                }
+                Drop(block, weights, head);
+                AddProducts(block, weights, gradientRows, valueSums);
+                AddProducts(block, slopes, queryRows, keySums);
+                Sums(block, keys, slopes, result);
+                TileProducts.Transpose(result, size, block.Lanes, queryRows);
+                Turn(queryRows, size, qGradient + QueryAt(first, head), queryRow, first, block.Count, shape.Rotated, true, shape.Scale);
             }
         }
         StoreKeys(keySums, kGradient, shape.Rotated, Log2);
@@ -110,28 +119,73 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
 
     private long NormAt(int position, int head) => 2 * ((long)span.Row(position) * shape.Heads + group * HeadsPerGroup + head);
 
-    // The keys to which a block of queries attends (the first one and their number), and the number of queries in the block. With a window, up to seven hidden keys before them complete a tile.
-    private (int Low, int Seen, int Count) Visible(int first)
+    // Rows of all positions and some more, a multiple of 8.
+    private int Padded => (span.Length + 2 * Spare) & ~Spare;
+
+    // Where the weights of a group of queries begin, and their number of keys.
+    private static (int At, int Keys) Weights(in AttentionBlock block, int group)
     {
-        var count = Math.Min(Queries, span.Length - first);
-        var low = shape.Window is { } window ? Math.Max(0, first - window + 1) & ~7 : 0;
-        var end = shape.Causal ? Math.Min(first + count, span.Keys) : span.Keys;
-        return (low, end - low, count);
+        var (start, end) = block.Range(group);
+        return ((start - block.Low) * block.Lanes + group * Group, end - start);
     }
 
-    private void Hide(float* scores, int low, int seen, int first)
+    // [keys, lanes]: the products of keys [positions, size] with the columns of queries [size, lanes]. Each part may write up to seven rows too many, which belong to no part or to a later one.
+    private void Products(in AttentionBlock block, float* keys, float* queries, float* scores)
     {
-        if (shape.Causal) AttentionWeights.Hide(scores, low, seen, first, shape.Window);
+        for (var i = 0; i < block.Parts; i++)
+        {
+            var (key, count, lane, lanes) = block.Part(i);
+            TileProducts.Run(keys + key * size, size, 1, queries + lane, block.Lanes, scores + (key - block.Low) * block.Lanes + lane, block.Lanes, (count + Spare) & ~Spare, size, lanes);
+        }
     }
 
-    private void Drop(float* values, int head, int first, int low, int seen) => shape.Dropout?.Apply(values, span, group * HeadsPerGroup + head, first, low, seen);
-
-    // The rows of a block's queries [queries, size], and their transpose [size, queries].
-    private void LoadQueries(float* from, int first, int head, int count, float* rows, float* turned, int rotated, float scale)
+    // [size, lanes]: the sums of values [positions, size] by weights [keys, lanes].
+    private void Sums(in AttentionBlock block, float* values, float* weights, float* result)
     {
-        Turn(from + QueryAt(first, head), queryRow, rows, size, first, count, rotated, false, scale);
-        if (count < Queries) new Span<float>(rows + count * size, (Queries - count) * size).Clear();
-        TileProducts.Transpose(rows, Queries, size, turned);
+        new Span<float>(result, size * block.Lanes).Clear();
+        for (var i = 0; i < block.Parts; i++)
+        {
+            var (key, count, lane, lanes) = block.Part(i);
+            TileProducts.Run(values + key * size, 1, size, weights + (key - block.Low) * block.Lanes + lane, block.Lanes, result + lane, block.Lanes, size, count, lanes, add: true);
+        }
+    }
+
+    // Adds the sums of rows [lanes, size] by weights [keys, lanes] to [positions, size].
+    private void AddProducts(in AttentionBlock block, float* weights, float* rows, float* sums)
+    {
+        for (var i = 0; i < block.Parts; i++)
+        {
+            var (key, count, lane, lanes) = block.Part(i);
+            TileProducts.Run(weights + (key - block.Low) * block.Lanes + lane, block.Lanes, 1, rows + lane * size, size, sums + key * size, size, count, Math.Min(lanes, block.Count - lane), size, add: true);
+        }
+    }
+
+    private void Hide(in AttentionBlock block, float* scores)
+    {
+        if (!shape.Causal) return;
+        for (var i = 0; i < block.Groups; i++)
+        {
+            var (at, count) = Weights(block, i);
+            AttentionWeights.Hide(scores + at, block.Range(i).Start, count, block.Lanes, block.First + i * Group, shape.Window);
+        }
+    }
+
+    private void Drop(in AttentionBlock block, float* values, int head)
+    {
+        if (shape.Dropout is not { } dropout) return;
+        for (var i = 0; i < block.Groups; i++)
+        {
+            var (at, count) = Weights(block, i);
+            dropout.Apply(values + at, span, group * HeadsPerGroup + head, block.First + i * Group, block.Range(i).Start, count, block.Lanes);
+        }
+    }
+
+    // The rows of a block's queries [lanes, size], and their transpose [size, lanes].
+    private void LoadQueries(float* from, in AttentionBlock block, int head, float* rows, float* turned, int rotated, float scale)
+    {
+        Turn(from + QueryAt(block.First, head), queryRow, rows, size, block.First, block.Count, rotated, false, scale);
+        if (block.Count < block.Lanes) new Span<float>(rows + block.Count * size, (block.Lanes - block.Count) * size).Clear();
+        TileProducts.Transpose(rows, block.Lanes, size, turned);
     }
 
     // The rows of all keys or values [positions, size].

@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 namespace Peft.Kernels;
 
 /// <summary>
-/// Softmax of scores <c>[keys, 16 queries]</c>, which are logarithms to base 2, and its backward pass. A vector holds scores of one key, so that maxima and sums over keys stay in their lanes.
+/// Softmax of scores <c>[keys, 16 queries]</c>, which are logarithms to base 2 and may be columns of a wider matrix, and its backward pass. A vector holds scores of one key, so that maxima and sums over keys stay in their lanes.
 /// </summary>
 internal static unsafe class AttentionWeights
 {
@@ -15,14 +15,15 @@ internal static unsafe class AttentionWeights
     /// <param name="scores">The scores.</param>
     /// <param name="key">Position of the first key.</param>
     /// <param name="keys">Number of keys.</param>
+    /// <param name="row">Row stride of the scores.</param>
     /// <param name="query">Position of the first query.</param>
     /// <param name="window">Number of positions that a query attends to, including itself; null for all preceding ones.</param>
     [MethodImpl(JitOptions.Loop)]
-    public static void Hide(float* scores, int key, int keys, int query, int? window)
+    public static void Hide(float* scores, int key, int keys, int row, int query, int? window)
     {
-        for (var i = Math.Max(0, query + 1 - key); i < keys; i++) HideLanes(scores + i * Queries, 0, key + i - query);
+        for (var i = Math.Max(0, query + 1 - key); i < keys; i++) HideLanes(scores + i * row, 0, key + i - query);
         if (window is not { } width) return;
-        for (var i = 0; i < Math.Min(keys, query + Queries - width - key); i++) HideLanes(scores + i * Queries, key + i + width - query, Queries);
+        for (var i = 0; i < Math.Min(keys, query + Queries - width - key); i++) HideLanes(scores + i * row, key + i + width - query, Queries);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -39,65 +40,65 @@ internal static unsafe class AttentionWeights
     /// <summary>Replaces scores by 2^(score − maximum of the query).</summary>
     /// <param name="scores">The scores.</param>
     /// <param name="keys">Number of keys.</param>
+    /// <param name="row">Row stride of the scores.</param>
     /// <param name="maxima">Receives the maxima.</param>
     /// <param name="inverses">Receives 1 / the sums of the results.</param>
-    public static void Exponentiate(float* scores, int keys, float* maxima, float* inverses)
+    public static void Exponentiate(float* scores, int keys, int row, float* maxima, float* inverses)
     {
         if (Vector512.IsHardwareAccelerated)
         {
-            Exponentiate16(scores, keys, maxima, inverses);
+            Exponentiate16(scores, keys, row, maxima, inverses);
             return;
         }
-        Exponentiate8(scores, keys, maxima, inverses);
-        Exponentiate8(scores + 8, keys, maxima + 8, inverses + 8);
+        Exponentiate8(scores, keys, row, maxima, inverses);
+        Exponentiate8(scores + 8, keys, row, maxima + 8, inverses + 8);
     }
 
-    /// <summary>Multiplies rows of 16 queries by a factor of each query.</summary>
-    /// <param name="values">[rows, 16 queries]</param>
+    /// <summary>Multiplies rows of queries by a factor of each query.</summary>
+    /// <param name="values">[rows, queries]</param>
     /// <param name="rows">Number of rows.</param>
-    /// <param name="factors">[16 queries]</param>
+    /// <param name="queries">Number of queries, a multiple of 16.</param>
+    /// <param name="factors">[queries]</param>
     [MethodImpl(JitOptions.Loop)]
-    public static void Multiply(float* values, int rows, float* factors)
+    public static void Multiply(float* values, int rows, int queries, float* factors)
     {
-        var (left, right) = (Vector256.Load(factors), Vector256.Load(factors + 8));
-        for (var i = 0; i < rows * Queries; i += Queries)
-        {
-            (Vector256.Load(values + i) * left).Store(values + i);
-            (Vector256.Load(values + i + 8) * right).Store(values + i + 8);
-        }
+        for (var end = values + rows * queries; values < end; values += queries)
+            for (var i = 0; i < queries; i += 8) (Vector256.Load(values + i) * Vector256.Load(factors + i)).Store(values + i);
     }
 
     /// <summary>From scores s and dL/dp: p = 2^(s − maximum)·inverse, then dL/ds = p·(dL/dp − Σ p·dL/dp).</summary>
     /// <param name="scores">The scores, which are replaced by p.</param>
     /// <param name="slopes">dL/dp, which is replaced by dL/ds; <c>[keys, 16 queries]</c>.</param>
     /// <param name="keys">Number of keys.</param>
+    /// <param name="row">Row stride of the scores.</param>
     /// <param name="maxima">The maximum of each query.</param>
     /// <param name="inverses">1 / Σ 2^(score − maximum) of each query.</param>
-    public static void Slope(float* scores, float* slopes, int keys, float* maxima, float* inverses)
+    public static void Slope(float* scores, float* slopes, int keys, int row, float* maxima, float* inverses)
     {
         if (Vector512.IsHardwareAccelerated)
         {
-            Slope16(scores, slopes, keys, maxima, inverses);
+            Slope16(scores, slopes, keys, row, maxima, inverses);
             return;
         }
-        Slope8(scores, slopes, keys, maxima, inverses);
-        Slope8(scores + 8, slopes + 8, keys, maxima + 8, inverses + 8);
+        Slope8(scores, slopes, keys, row, maxima, inverses);
+        Slope8(scores + 8, slopes + 8, keys, row, maxima + 8, inverses + 8);
     }
 
     [MethodImpl(JitOptions.Loop)]
-    private static void Exponentiate16(float* scores, int keys, float* maxima, float* inverses)
+    private static void Exponentiate16(float* scores, int keys, int row, float* maxima, float* inverses)
     {
-        var end = scores + keys * Queries;
+        nint step = row;
+        var end = scores + keys * step;
         // Two maxima hide the latency.
-        var (maximum, other) = (Vector512.Load(scores), Vector512.Load(end - Queries));
-        for (var at = scores + Queries; at + Queries < end; at += 2 * Queries)
+        var (maximum, other) = (Vector512.Load(scores), Vector512.Load(end - step));
+        for (var at = scores + step; at + step < end; at += 2 * step)
         {
             maximum = Vector512.MaxNative(maximum, Vector512.Load(at));
-            other = Vector512.MaxNative(other, Vector512.Load(at + Queries));
+            other = Vector512.MaxNative(other, Vector512.Load(at + step));
         }
         maximum = Vector512.MaxNative(maximum, other);
         var sum = Vector512<float>.Zero;
-        for (var at = scores; at < end; at += Queries)
+        for (var at = scores; at < end; at += step)
         {
             var e = Exponential.OfTwo(Vector512.Load(at) - maximum);
             e.Store(at);
@@ -108,19 +109,20 @@ internal static unsafe class AttentionWeights
     }
 
     [MethodImpl(JitOptions.Loop)]
-    private static void Exponentiate8(float* scores, int keys, float* maxima, float* inverses)
+    private static void Exponentiate8(float* scores, int keys, int row, float* maxima, float* inverses)
     {
-        var end = scores + keys * Queries;
+        nint step = row;
+        var end = scores + keys * step;
         // Two maxima hide the latency.
-        var (maximum, other) = (Vector256.Load(scores), Vector256.Load(end - Queries));
-        for (var at = scores + Queries; at + Queries < end; at += 2 * Queries)
+        var (maximum, other) = (Vector256.Load(scores), Vector256.Load(end - step));
+        for (var at = scores + step; at + step < end; at += 2 * step)
         {
             maximum = Vector256.MaxNative(maximum, Vector256.Load(at));
-            other = Vector256.MaxNative(other, Vector256.Load(at + Queries));
+            other = Vector256.MaxNative(other, Vector256.Load(at + step));
         }
         maximum = Vector256.MaxNative(maximum, other);
         var sum = Vector256<float>.Zero;
-        for (var at = scores; at < end; at += Queries)
+        for (var at = scores; at < end; at += step)
         {
             var e = Exponential.OfTwo(Vector256.Load(at) - maximum);
             e.Store(at);
@@ -131,30 +133,30 @@ internal static unsafe class AttentionWeights
     }
 
     [MethodImpl(JitOptions.Loop)]
-    private static void Slope16(float* scores, float* slopes, int keys, float* maxima, float* inverses)
+    private static void Slope16(float* scores, float* slopes, int keys, int row, float* maxima, float* inverses)
     {
-        nint count = keys * Queries;
+        nint step = row, count = keys * step;
         var (maximum, inverse, sum) = (Vector512.Load(maxima), Vector512.Load(inverses), Vector512<float>.Zero);
-        for (nint i = 0; i < count; i += Queries)
+        for (nint i = 0; i < count; i += step)
         {
             var p = Exponential.OfTwo(Vector512.Load(scores + i) - maximum) * inverse;
             p.Store(scores + i);
             sum = Vector512.FusedMultiplyAdd(p, Vector512.Load(slopes + i), sum);
         }
-        for (nint i = 0; i < count; i += Queries) (Vector512.Load(scores + i) * (Vector512.Load(slopes + i) - sum)).Store(slopes + i);
+        for (nint i = 0; i < count; i += step) (Vector512.Load(scores + i) * (Vector512.Load(slopes + i) - sum)).Store(slopes + i);
     }
 
     [MethodImpl(JitOptions.Loop)]
-    private static void Slope8(float* scores, float* slopes, int keys, float* maxima, float* inverses)
+    private static void Slope8(float* scores, float* slopes, int keys, int row, float* maxima, float* inverses)
     {
-        nint count = keys * Queries;
+        nint step = row, count = keys * step;
         var (maximum, inverse, sum) = (Vector256.Load(maxima), Vector256.Load(inverses), Vector256<float>.Zero);
-        for (nint i = 0; i < count; i += Queries)
+        for (nint i = 0; i < count; i += step)
         {
             var p = Exponential.OfTwo(Vector256.Load(scores + i) - maximum) * inverse;
             p.Store(scores + i);
             sum = Vector256.FusedMultiplyAdd(p, Vector256.Load(slopes + i), sum);
         }
-        for (nint i = 0; i < count; i += Queries) (Vector256.Load(scores + i) * (Vector256.Load(slopes + i) - sum)).Store(slopes + i);
+        for (nint i = 0; i < count; i += step) (Vector256.Load(scores + i) * (Vector256.Load(slopes + i) - sum)).Store(slopes + i);
     }
 }

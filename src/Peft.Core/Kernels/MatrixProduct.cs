@@ -155,7 +155,7 @@ internal static unsafe class MatrixProduct
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Tile(float* a, nint aRow, float* b, float* c, nint cRow, int depth, bool add)
     {
-        if (Vector512.IsHardwareAccelerated) MatrixTile16.Run(a, aRow, b, c, cRow, depth, add);
+        if (Vector512.IsHardwareAccelerated) MatrixTile16.Run(a, aRow, 1, b, MatrixTile16.Columns, c, cRow, depth, add);
         else MatrixTile8.Run(a, aRow, b, c, cRow, depth, add);
     }
 

@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics;
 
 namespace Peft.Kernels;
 
-/// <summary>The innermost loop of <see cref="MatrixProduct"/> with vectors of sixteen values: AVX-512.</summary>
+/// <summary>The innermost loop of <see cref="MatrixProduct"/> and <see cref="TileProducts"/> with vectors of sixteen values: AVX-512.</summary>
 internal static unsafe class MatrixTile16
 {
     /// <summary>Rows of a tile, and columns: three vectors.</summary>
@@ -12,13 +12,15 @@ internal static unsafe class MatrixTile16
     /// <summary>Computes C = A·B or C + A·B for one tile: each sum is in a register.</summary>
     /// <param name="a">A <c>[8, depth]</c>.</param>
     /// <param name="aRow">Row stride of A.</param>
-    /// <param name="b">B <c>[depth, 48]</c>, contiguous.</param>
+    /// <param name="aStep">Stride between the elements of a row of A.</param>
+    /// <param name="b">B <c>[depth, 48]</c>.</param>
+    /// <param name="bRow">Row stride of B.</param>
     /// <param name="c">C <c>[8, 48]</c>.</param>
     /// <param name="cRow">Row stride of C.</param>
     /// <param name="depth">Number of columns of A and of rows of B.</param>
     /// <param name="add">True to add to C.</param>
     [MethodImpl(JitOptions.Loop)]
-    public static void Run(float* a, nint aRow, float* b, float* c, nint cRow, nint depth, bool add)
+    public static void Run(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, nint depth, bool add)
     {
         Vector512<float> s00 = default, s01 = default, s02 = default;
         Vector512<float> s10 = default, s11 = default, s12 = default;
@@ -28,8 +30,8 @@ internal static unsafe class MatrixTile16
         Vector512<float> s50 = default, s51 = default, s52 = default;
         Vector512<float> s60 = default, s61 = default, s62 = default;
         Vector512<float> s70 = default, s71 = default, s72 = default;
-        float* a0 = a, a1 = a0 + 3 * aRow, a2 = a1 + 3 * aRow, end = b + depth * Columns;
-        for (; b < end; b += Columns, a0++, a1++, a2++)
+        float* a0 = a, a1 = a0 + 3 * aRow, a2 = a1 + 3 * aRow;
+        for (; depth > 0; depth--, b += bRow, a0 += aStep, a1 += aStep, a2 += aStep)
         {
             Vector512<float> left = Vector512.Load(b), middle = Vector512.Load(b + 16), right = Vector512.Load(b + 32);
             var x = Vector512.Create(a0[0]);

@@ -22,50 +22,9 @@ internal static unsafe class TileProducts
     public static void Run(float* a, int aRow, int aStep, float* b, int bRow, float* c, int cRow, int rows, int depth, int columns, bool add = false)
     {
         var column = 0;
-        for (; column + 16 <= columns; column += 16)
-        {
-            if (Vector512.IsHardwareAccelerated) EightBySixteen(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, add);
-            else FourBySixteen(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, add);
-        }
+        if (Vector512.IsHardwareAccelerated) column = TileProducts16.Run(a, aRow, aStep, b, bRow, c, cRow, rows, depth, columns, add);
+        else for (; column + 16 <= columns; column += 16) FourBySixteen(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, add);
         if (column < columns) TileProducts8.Run(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, add);
-    }
-
-    // Eight independent sums hide the latency.
-    [MethodImpl(JitOptions.Loop)]
-    private static void EightBySixteen(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, nint depth, bool add)
-    {
-        var row = 0;
-        for (; row + 8 <= rows; row += 8, a += 8 * aRow, c += 8 * cRow)
-        {
-            Vector512<float> s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default, s6 = default, s7 = default;
-            float* a1 = a + aRow, a2 = a1 + aRow, a3 = a2 + aRow, at = b;
-            var below = 4 * aRow;
-            for (nint k = 0, step = 0; k < depth; k++, step += aStep, at += bRow)
-            {
-                var line = Vector512.Load(at);
-                s0 = Vector512.FusedMultiplyAdd(Vector512.Create(a[step]), line, s0);
-                s1 = Vector512.FusedMultiplyAdd(Vector512.Create(a1[step]), line, s1);
-                s2 = Vector512.FusedMultiplyAdd(Vector512.Create(a2[step]), line, s2);
-                s3 = Vector512.FusedMultiplyAdd(Vector512.Create(a3[step]), line, s3);
-                s4 = Vector512.FusedMultiplyAdd(Vector512.Create(a[below + step]), line, s4);
-                s5 = Vector512.FusedMultiplyAdd(Vector512.Create(a1[below + step]), line, s5);
-                s6 = Vector512.FusedMultiplyAdd(Vector512.Create(a2[below + step]), line, s6);
-                s7 = Vector512.FusedMultiplyAdd(Vector512.Create(a3[below + step]), line, s7);
-            }
-            Store(s0, c, add);
-            Store(s1, c + cRow, add);
-            Store(s2, c + 2 * cRow, add);
-            Store(s3, c + 3 * cRow, add);
-            Store(s4, c + 4 * cRow, add);
-            Store(s5, c + 5 * cRow, add);
-            Store(s6, c + 6 * cRow, add);
-            Store(s7, c + 7 * cRow, add);
-        }
-        for (; row < rows; row++, a += aRow, c += cRow)
-        {
-            TileProducts8.One(a, aStep, b, bRow, c, depth, add);
-            TileProducts8.One(a, aStep, b + 8, bRow, c + 8, depth, add);
-        }
     }
 
     [MethodImpl(JitOptions.Loop)]
@@ -107,9 +66,6 @@ internal static unsafe class TileProducts
             TileProducts8.One(a, aStep, b + 8, bRow, c + 8, depth, add);
         }
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(Vector512<float> sum, float* c, bool add) => (add ? sum + Vector512.Load(c) : sum).Store(c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Store(Vector256<float> sum, float* c, bool add) => (add ? sum + Vector256.Load(c) : sum).Store(c);
