@@ -93,7 +93,7 @@ public class TrainingNodeTests
         return found.Distinct().Single();
     }
 
-    // A hook that changes nothing makes a layer call its modules. In float64, they give the exact gradients: some cancel, so that both differ from them.
+    // A hook that changes nothing makes a layer call its modules. In float64, they give the exact gradients: some cancel, so that both differ from them, by roundings of either. Twice the modules' difference is what tests of fused attention commonly allow (FlashAttention's do).
     private static void Compare(CausalLM model, PeftModel peft, bool isQuantized = false)
     {
         using var scope = NewDisposeScope();
@@ -106,7 +106,7 @@ public class TrainingNodeTests
         nodes.Gradients.ShouldNotBeEmpty();
         nodes.Gradients.Count.ShouldBe(modules.Gradients.Count);
         foreach (var ((one, other), third) in nodes.Gradients.Zip(modules.Gradients).Zip(exact.Gradients))
-            one.Value.RelativeDifference(third.Value).ShouldBeLessThan(Math.Max(2e-5, other.Value.RelativeDifference(third.Value)), one.Name);
+            one.Value.RelativeDifference(third.Value).ShouldBeLessThan(Math.Max(2e-5, 2 * other.Value.RelativeDifference(third.Value)), one.Name);
 
         (float Loss, List<(string Name, Tensor Value)> Gradients) InFloat64()
         {
