@@ -6,7 +6,7 @@ internal static class ListMethods
     public static Function? Find(PySequence sequence, string name) => name switch
     {
         "index" => new Function(name, (frame, arguments) => Index(frame.Run, sequence, arguments.Bind(name, 1, "value")[0])),
-        "count" => new Function(name, (frame, arguments) => (long)sequence.Count(item => Comparisons.AreEqual(frame.Run, item, arguments.Bind(name, 1, "value")[0]))),
+        "count" => new Function(name, (frame, arguments) => Count(frame.Run, sequence, arguments.Bind(name, 1, "value")[0])),
         _ => sequence is PyList list ? Changing(list.Items, name) : null,
     };
 
@@ -49,6 +49,8 @@ internal static class ListMethods
         body(arguments.Bind(name, required, parameters));
         return null;
     });
+
+    private static long Count(RenderRun run, PySequence sequence, object? value) => sequence.Count(item => Comparisons.AreEqual(run, item, value));
 
     private static long Index(RenderRun run, PySequence sequence, object? value)
     {
