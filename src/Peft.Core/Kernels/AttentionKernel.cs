@@ -5,7 +5,7 @@ namespace Peft.Kernels;
 
 /// <summary>
 /// Attention of one sequence and one key/value head on the CPU, including the rotary embedding. Only the scores of one block of queries
-/// exist at a time (Dao et al. 2022, arXiv:2205.14135), as logarithms to base 2.
+/// exist at a time (Dao et al. 2022, arXiv:2205.14135, without its running softmax), as logarithms to base 2.
 /// </summary>
 internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan span, int group, float* cosine, float* sine)
 {

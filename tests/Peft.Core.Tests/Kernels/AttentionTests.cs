@@ -41,6 +41,40 @@ public class AttentionTests
         }
     }
 
+    // Blocks that begin in the middle of a tile, and keys that end there.
+    [Theory, InlineData(null), InlineData(100), InlineData(20)]
+    public void A_sequence_that_continues_another_is_that_of_both(int? window)
+    {
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(3);
+        var shape = new AttentionShape(Heads, 2, 16, 0, 0.25f, window);
+        Tensor[] whole = [.. new[] { Heads, 2, 2 }.Select(count => randn([1, 131, count, 16], generator: generator).requires_grad_())];
+        var weights = randn([1, 131, Heads * 16], generator: generator);
+
+        var alone = FusedAttention.Run(whole[0], whole[1], whole[2], new FusedAttention([0, 1, 2], 1, 131, shape, null, null, null, null, null));
+        var packed = FusedAttention.Run(whole[0], whole[1], whole[2], new FusedAttention([0, 1, 2], 1, 131, shape, [69, 62], [-1, 0], null, null, null));
+
+        Close(packed, alone.detach().to(ScalarType.Float64), "output");
+        foreach (var (one, other) in autograd.grad([packed], whole, [weights]).Zip(autograd.grad([alone], whole, [weights]))) Close(one, other.to(ScalarType.Float64), "gradient");
+    }
+
+    [Fact]
+    public void Padding_is_no_key()
+    {
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(4);
+        var shape = new AttentionShape(Heads, 2, 16, 0, 0.25f, null, Causal: false);
+        Tensor[] padded = [.. new[] { Heads, 2, 2 }.Select(count => randn([1, 131, count, 16], generator: generator).requires_grad_())];
+        Tensor[] real = [.. padded.Select(each => each.detach().narrow(1, 0, 77).contiguous().requires_grad_())];
+        var weights = randn([1, 77, Heads * 16], generator: generator);
+
+        var output = FusedAttention.Run(padded[0], padded[1], padded[2], new FusedAttention([0, 1, 2], 1, 131, shape, null, null, [77], null, null)).narrow(1, 0, 77);
+        var expected = FusedAttention.Run(real[0], real[1], real[2], new FusedAttention([0, 1, 2], 1, 77, shape, null, null, null, null, null));
+
+        Close(output, expected.detach().to(ScalarType.Float64), "output");
+        foreach (var (one, other) in autograd.grad([output], padded, [weights]).Zip(autograd.grad([expected], real, [weights]))) Close(one.narrow(1, 0, 77), other.to(ScalarType.Float64), "gradient");
+    }
+
     private static Tensor Expected(Tensor[] inputs, Tensor cosine, Tensor sine, int? window, bool causal)
     {
         var (length, size) = (inputs[0].shape[1], inputs[0].shape[3]);
