@@ -28,14 +28,16 @@ internal static class ProductsBenchmark
                 using var model = CausalLM.FromConfig(ModelConfig.Parse(Shapes.Config(at.GetValue(shape)!)));
                 var modules = model.named_modules().Select(pair => pair.module).OfType<AdaptableModule>().Where(module => module is Linear or TransposedLinear && module != model.HeadModule).ToList();
                 (long Outputs, long Inputs) SizeOf(AdaptableModule module) => module is TransposedLinear ? (module.Storage.Shape[1], module.Storage.Shape[0]) : (module.Storage.Shape[0], module.Storage.Shape[1]);
-                if (kind != "float32" && modules.Exists(module => !Takes(kind, SizeOf(module).Inputs)))
+                var seed = 0;
+                var takes = kind == "float32" || modules.TrueForAll(module => Takes(kind, SizeOf(module).Inputs));
+                foreach (var module in modules)
+                    if (takes && kind != "float32" && SizeOf(module) is var (outputs, inputs)) module.Store(new QuantizedStorage(Matrices.Of(kind, outputs, inputs, ++seed), module is TransposedLinear));
+                // Matrices of this size do not exist, or decode steps leave them to other products.
+                if (!takes || modules.Exists(module => module.ForDecoding(at.GetValue(rows)) is null))
                 {
-                    Measure.Print(at, new { benchmark = "products", shape = at.GetValue(shape), kind, ms = (double?)null });
+                    Measure.Print(at, new { benchmark = "products", shape = at.GetValue(shape), kind, rows = at.GetValue(rows), ms = (double?)null });
                     continue;
                 }
-                var seed = 0;
-                foreach (var module in modules)
-                    if (kind != "float32" && SizeOf(module) is var (outputs, inputs)) module.Store(new QuantizedStorage(Matrices.Of(kind, outputs, inputs, ++seed), module is TransposedLinear));
                 var seconds = Measure.Seconds(() => Run(modules, at.GetValue(rows)), at.GetValue(warmup), at.GetValue(runs));
                 Measure.Print(at, new { benchmark = "products", shape = at.GetValue(shape), kind, rows = at.GetValue(rows), ms = Math.Round(seconds * 1000, 2), mb = Math.Round(modules.Sum(module => module.Storage.Bytes) / 1048576.0, 1) });
             }
@@ -47,11 +49,11 @@ internal static class ProductsBenchmark
 
     private static unsafe void Run(List<AdaptableModule> modules, int rows)
     {
-        using var scope = NewDisposeScope();
         using var _ = inference_mode();
         foreach (var module in modules)
         {
-            var linear = module.ForDecoding(rows) ?? throw new PeftException("The kernels of decode steps do not support this kind.");
+            using var scope = NewDisposeScope();
+            var linear = module.ForDecoding(rows)!;
             var (x, y) = (ones(rows, linear.Matrix.Inputs), empty(rows, linear.Matrix.Outputs));
             DecodeProducts.Run((float*)TensorAddress.Of(x), rows, [linear], [TensorAddress.Of(y)]);
         }

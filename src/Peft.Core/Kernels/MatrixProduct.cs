@@ -18,12 +18,15 @@ internal static unsafe class MatrixProduct
 
     private static int PanelColumns => Vector512.IsHardwareAccelerated ? MatrixTile16.Columns : MatrixTile8.Columns;
 
+    /// <summary>True if the processor has the vectors, and the switch is on.</summary>
+    public static bool IsSupported => TorchRuntime.Cpu.MatrixProducts && Vector256.IsHardwareAccelerated;
+
     /// <summary>True if the kernel supports such tensors.</summary>
     /// <param name="x"><c>[…, in]</c></param>
     /// <param name="weight">W <c>[out, in]</c>, stored by rows or by columns.</param>
     /// <param name="inputs">Length of an input.</param>
     public static bool Supports(Tensor x, Tensor weight, long inputs)
-        => TorchRuntime.Cpu.MatrixProducts && Vector256.IsHardwareAccelerated && TensorMemory.Supports(x, weight) && x.numel() is var count && count > 0 && count >= MinRows * inputs && x.size(-1) == inputs
+        => IsSupported && TensorMemory.Supports(x, weight) && x.numel() is var count && count > 0 && count >= MinRows * inputs && x.size(-1) == inputs
            && weight.dim() == 2 && weight.size(1) == inputs && weight.size(0) > 0 && (weight.stride(0) == 1 || weight.stride(1) == 1);
 
     /// <summary>Computes x·Wᵀ + b.</summary>

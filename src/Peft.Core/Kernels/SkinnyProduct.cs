@@ -12,7 +12,7 @@ namespace Peft.Kernels;
 /// <remarks>Only in inference mode: in training, forward passes without gradients (activation checkpointing) must round like those with gradients.</remarks>
 internal static unsafe class SkinnyProduct
 {
-    private const int MostRows = 512, MostByColumns = 32;   // above 512 rows, BLAS is nearly as fast; by columns, a prompt of GPT-2 takes as long with it at 48 rows, and less at 64
+    private const int MostByColumns = 32;     // a prompt of GPT-2 takes as long with BLAS at 48 rows, and less at 64
     private const int Unit = 48;              // ranges are whole tiles of all kernels
     private const long Worthwhile = 1 << 18;  // number of multiplications below which a second thread does not pay off
 
@@ -22,8 +22,11 @@ internal static unsafe class SkinnyProduct
     /// <param name="bias"><c>[outputs]</c>, or null.</param>
     /// <param name="inputs">Length of an input.</param>
     public static bool Supports(Tensor input, Tensor weight, Tensor? bias, long inputs)
-        => TorchRuntime.Cpu.SkinnyProducts && is_inference_mode_enabled() && inputs % 4 == 0 && input.numel() is var count && count >= inputs && count <= (weight.is_contiguous() ? MostRows : MostByColumns) * inputs && input.size(-1) == inputs && weight.dim() == 2 && weight.size(1) == inputs
+        => TorchRuntime.Cpu.SkinnyProducts && is_inference_mode_enabled() && inputs % 4 == 0 && input.numel() is var count && count >= inputs && count <= (weight.is_contiguous() ? MostByRows : MostByColumns) * inputs && input.size(-1) == inputs && weight.dim() == 2 && weight.size(1) == inputs
            && TensorMemory.Supports(input, weight, bias ?? weight) && bias?.is_contiguous() != false && (weight.is_contiguous() || IsStoredByColumns(weight));
+
+    // With more rows, MatrixProduct is faster, or BLAS nearly as fast.
+    private static int MostByRows => MatrixProduct.IsSupported ? 128 : 512;
 
     private static bool IsStoredByColumns(Tensor weight) => weight.stride(0) == 1 && weight.stride(1) == weight.size(0);
 

@@ -81,13 +81,14 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         return Target.Apply(input, weights.Weight, weights.Bias).MoveToOuterDisposeScope();
     }
 
-    // A single low-rank update as one node of the autograd graph.
+    // A single low-rank update, as one node of the autograd graph if gradients are needed.
     private Tensor? Factored(ReadOnlySpan<AdapterLayer> stack, Tensor input, bool folds)
     {
         if (FactorsOf(stack) is not { } factors) return null;
         if (!folds && Target.Positions(input) <= LowRankStep.MostRows && LowRankStep.Supports(input, factors.A, factors.B)) return Stepped(input, factors);
-        if (!TensorMemory.Supports(input) || !TensorMemory.RequiresGrad(input, factors.A, factors.B)) return null;
-        return ProductOf(factors, folds) is { } product ? LinearStep.Run(new PlainInput(), [input.contiguous()], null, product)[0] : null;
+        var learns = TensorMemory.RequiresGrad(input, factors.A, factors.B);
+        if (!TensorMemory.Supports(input) || (folds && !learns) || ProductOf(factors, folds) is not { } product) return null;
+        return learns ? LinearStep.Run(new PlainInput(), [input.contiguous()], null, product)[0] : product.Multiply(input.contiguous(), isTemporary: false).Output;
     }
 
     private LowRankUpdate? FactorsOf(ReadOnlySpan<AdapterLayer> stack)
@@ -140,7 +141,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
 
     // In training, folding costs the gradient of a full weight matrix per position, whereas factors cost three times their own size
     // (forward and twice backward), and thin products run at about half the speed of square ones. Without gradients, folding costs
-    // computing the matrix, about 16 multiplications per element, whereas factors cost their size for each position. 16-bit weights
+    // computing the matrix, as much as 16 multiplications per element by torch, and 64 by LowRankProduct, whereas factors cost their size for each position. 16-bit weights
     // are never folded, since rounding would lose small updates. In training, neither are weights that are not parameters, since the graph would keep their values.
     private bool FoldingIsCheaper(ReadOnlySpan<AdapterLayer> stack, long positions)
     {
@@ -152,7 +153,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
             cost += layer.CostPerPosition;
         }
         var size = (double)Target.In * Target.Out;
-        return is_grad_enabled() ? cost * 6 >= size : cost * positions >= size * 16;
+        return is_grad_enabled() ? cost * 6 >= size : cost * positions >= size * (FactorsOf(stack) is not null && TorchRuntime.Cpu.LowRankProducts ? 64 : 16);
     }
 
     // For a weight that is not a parameter: folded values would take the memory that it saves, and its own products are cheaper.

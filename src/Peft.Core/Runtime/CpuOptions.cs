@@ -7,7 +7,7 @@ namespace Peft;
 /// <remarks>A technique applies where its documentation says, in float32 unless noted.</remarks>
 public sealed record CpuOptions
 {
-    /// <summary>Products of few rows, as in decode steps and prompts, without packing the matrix: up to 512, or 32 if it is stored by columns. Without gradients.</summary>
+    /// <summary>Products of few rows, as in decode steps and prompts, without packing the matrix: up to 128 (512 without <see cref="MatrixProducts"/>), or 32 if it is stored by columns. Without gradients.</summary>
     public bool SkinnyProducts { get; init; } = true;
 
     /// <summary>Products with small matrices that stay in the processor's caches: of one row without gradients, and in training those of a weight with its low-rank update.</summary>

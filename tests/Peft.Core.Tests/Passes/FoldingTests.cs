@@ -33,6 +33,25 @@ public sealed class FoldingTests
         using (var pass = peft.UsePass()) pass.State.KeepsFolded.ShouldBeFalse();
     }
 
+    // The kernel of training adds the update; with far more rows, folding is cheaper.
+    [Theory]
+    [InlineData(40), InlineData(300), InlineData(2000)]
+    public void Outputs_of_many_rows_without_gradients_are_those_of_training(int rows)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(1);
+        using var model = nn.Sequential(("first", new Linear(Small, 96)));
+        using (no_grad())
+            foreach (var parameter in model.parameters()) parameter.normal_(0, 0.1);
+        using var peft = model.ApplyAdapter(new LoraOptions { Rank = 4, Alpha = 6, TargetModules = ["first"] });
+        foreach (var (_, tensor) in peft.Trainables)
+            using (no_grad()) tensor.normal_(0, 0.1);
+        var input = randn(2, rows / 2, Small);
+        var trained = model.call(input);
+        using (no_grad()) model.call(input).Difference(trained).ShouldBeLessThan(1e-5);
+        using (inference_mode()) model.call(input).Difference(trained).ShouldBeLessThan(1e-5);
+    }
+
     [Fact]
     public void Copies_stay_within_the_given_size()
     {
