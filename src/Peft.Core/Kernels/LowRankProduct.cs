@@ -36,10 +36,21 @@ internal sealed unsafe class LowRankProduct : NodeProduct
         => TorchRuntime.Cpu.LowRankProducts && weight.IsSupported && bias?.requires_grad != true && a.size(0) <= MaxRank && weight.Rows % SmallProduct.MinColumns == 0 && weight.Columns % SmallProduct.MinColumns == 0 && TensorMemory.Supports(bias ?? a, a, b)
             ? new(weight, bias, a, b, scale) : null;
 
+    /// <summary>Adds s·(x·Aᵀ)·Bᵀ to outputs in place, without gradients.</summary>
+    /// <param name="output"><c>[…, out]</c>, contiguous.</param>
+    /// <param name="x"><c>[…, in]</c>, contiguous.</param>
+    /// <returns>The outputs.</returns>
+    public Tensor Add(Tensor output, Tensor x)
+    {
+        using var thin = Reduced(x);
+        AddUpdate(x, Trained[0], Trained[1], thin, output, isKnown: false);
+        return output;
+    }
+
     public override (Tensor Output, Tensor[] Kept) Multiply(Tensor x, bool isTemporary)
     {
         var output = weight.Multiply(x, bias, isTemporary).AsContiguous();
-        var thin = empty([x.numel() / inputs, wide], ScalarType.Float32);   // x·Aᵀ
+        var thin = Reduced(x);
         AddUpdate(x, Trained[0], Trained[1], thin, output, isKnown: false);
         return (output, [thin, .. weight.Kept]);
     }
@@ -50,6 +61,9 @@ internal sealed unsafe class LowRankProduct : NodeProduct
         AddUpdate(x, saved[0], saved[1], saved[2], output, isKnown: true);
         return output;
     }
+
+    // Room for x·Aᵀ.
+    private Tensor Reduced(Tensor x) => empty([x.numel() / inputs, wide], ScalarType.Float32);
 
     // Adds s·(x·Aᵀ)·Bᵀ to the output. Computes x·Aᵀ if it is not known.
     private void AddUpdate(Tensor x, Tensor a, Tensor b, Tensor thin, Tensor output, bool isKnown)

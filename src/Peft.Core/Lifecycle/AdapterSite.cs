@@ -86,9 +86,9 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     {
         if (FactorsOf(stack) is not { } factors) return null;
         if (!folds && Target.Positions(input) <= LowRankStep.MostRows && LowRankStep.Supports(input, factors.A, factors.B)) return Stepped(input, factors);
-        var learns = TensorMemory.RequiresGrad(input, factors.A, factors.B);
-        if (!TensorMemory.Supports(input) || (folds && !learns) || ProductOf(factors, folds) is not { } product) return null;
-        return learns ? LinearStep.Run(new PlainInput(), [input.contiguous()], null, product)[0] : product.Multiply(input.contiguous(), isTemporary: false).Output;
+        if (!TensorMemory.Supports(input)) return null;
+        if (TensorMemory.RequiresGrad(input, factors.A, factors.B)) return ProductOf(factors, folds) is { } product ? LinearStep.Run(new PlainInput(), [input.contiguous()], null, product)[0] : null;
+        return !folds && LowRankProductOf(factors) is { } update ? update.Add(Target.Apply(input).contiguous(), input.contiguous()) : null;
     }
 
     private LowRankUpdate? FactorsOf(ReadOnlySpan<AdapterLayer> stack)
@@ -96,9 +96,11 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
 
     private NodeProduct? ProductOf(LowRankUpdate factors, bool folds)
     {
-        if (!folds) return LowRankProduct.Of(Matrix(), Target.Bias, factors.A, factors.B, factors.Scale);
+        if (!folds) return LowRankProductOf(factors);
         return Target.Storage.Parameter is { } stored ? FactoredProduct.Of(Target.ToMatrix(stored), Target.Bias, factors.A, factors.B, factors.Scale) : null;
     }
+
+    private LowRankProduct? LowRankProductOf(LowRankUpdate factors) => LowRankProduct.Of(Matrix(), Target.Bias, factors.A, factors.B, factors.Scale);
 
     private FrozenMatrix Matrix() => Target.Storage.Parameter is { } stored ? new(Target.ToMatrix(stored)) : new(null, Target.Storage, Target.IsStoredTransposed);
 
