@@ -143,7 +143,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
 
     // In training, folding costs the gradient of a full weight matrix per position, whereas factors cost three times their own size
     // (forward and twice backward), and thin products run at about half the speed of square ones. Without gradients, folding costs
-    // computing the matrix, as much as 16 multiplications per element by torch, and 64 by LowRankProduct, whereas factors cost their size for each position. 16-bit weights
+    // computing the matrix, about 16 multiplications per element, whereas factors cost their size for each position, with LowRankProduct a quarter of that. 16-bit weights
     // are never folded, since rounding would lose small updates. In training, neither are weights that are not parameters, since the graph would keep their values.
     private bool FoldingIsCheaper(ReadOnlySpan<AdapterLayer> stack, long positions)
     {
@@ -155,7 +155,8 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
             cost += layer.CostPerPosition;
         }
         var size = (double)Target.In * Target.Out;
-        return is_grad_enabled() ? cost * 6 >= size : cost * positions >= size * (FactorsOf(stack) is not null && TorchRuntime.Cpu.LowRankProducts ? 64 : 16);
+        if (is_grad_enabled()) return cost * 6 >= size;
+        return cost * positions >= size * 16 && (cost * positions >= size * 64 || FactorsOf(stack) is not { } factors || LowRankProductOf(factors) is null);
     }
 
     // For a weight that is not a parameter: folded values would take the memory that it saves, and its own products are cheaper.
