@@ -47,7 +47,7 @@ public sealed class HostileConfigTests : BehaviourTests
             {
                 throw new InvalidOperationException($"Round {i}: {error.GetType().Name} for {Encoding.UTF8.GetString(content[..Math.Min(content.Length, 3000)])}", error);
             }
-            Stopwatch.GetElapsedTime(start).ShouldBeLessThan(TimeSpan.FromSeconds(5), $"round {i}");
+            Stopwatch.GetElapsedTime(start).ShouldBeLessThan(TimeSpan.FromMinutes(1), $"round {i}");
         }
         (Peak() - memory).ShouldBeLessThan(1L << 20, "kilobytes");
         // A mutator that only ever breaks, or never breaks, a file would test nothing.
@@ -91,7 +91,7 @@ public sealed class HostileConfigTests : BehaviourTests
                     peft.Adapters.ContainsKey("damaged").ShouldBeFalse();
                 }
                 (Peak() - memory).ShouldBeLessThan(1L << 20, $"kilobytes for {field} {huge}");
-                Stopwatch.GetElapsedTime(start).ShouldBeLessThan(TimeSpan.FromSeconds(5), $"{field} {huge}");
+                Stopwatch.GetElapsedTime(start).ShouldBeLessThan(TimeSpan.FromMinutes(1), $"{field} {huge}");
             }
         }
     }

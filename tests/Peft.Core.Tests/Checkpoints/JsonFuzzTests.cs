@@ -92,7 +92,7 @@ public sealed class JsonFuzzTests : IDisposable
             {
                 throw new InvalidOperationException($"Round {i}: {error.GetType().Name} for {System.Text.Encoding.UTF8.GetString(content[..Math.Min(content.Length, 3000)])}", error);
             }
-            Stopwatch.GetElapsedTime(start).ShouldBeLessThan(TimeSpan.FromSeconds(5), $"round {i}");
+            Stopwatch.GetElapsedTime(start).ShouldBeLessThan(TimeSpan.FromMinutes(1), $"round {i}");
             (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBeLessThan(1 << 30, $"round {i}");
         }
         read.ShouldBeGreaterThanOrEqualTo(leastRead);

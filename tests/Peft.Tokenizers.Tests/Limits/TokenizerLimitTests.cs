@@ -60,7 +60,7 @@ public sealed class TokenizerLimitTests : IDisposable
         foreach (var token in new[] { " ", "a" })
         {
             var tokenizer = Load($$$"""{{{Words}}},"added_tokens":[{"id":2,"content":"{{{token}}}","lstrip":true,"rstrip":true,"normalized":false}]}""");
-            Cost.Of(() => tokenizer.Encode(new string(' ', 500_000) + "a"), () => token);
+            Cost.Of(() => tokenizer.Encode(new string(' ', 4_000_000) + "a"), () => token);
         }
     }
 
