@@ -49,7 +49,47 @@ public class TrainingNodeTests
         using var model = DecodeLayerTests.Create("llama", Llama);
         using var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, TargetModules = ["q_proj"], UseDora = true });
         Taken(model).ShouldBe((false, true));
-        using (no_grad()) Taken(model).ShouldBe((false, false));
+        using (no_grad()) Taken(model).ShouldBe((false, true));
+    }
+
+    // Three rows of 60 positions are more than the kernels of modules are for.
+    [Theory, MemberData(nameof(Architectures))]
+    public void Predictions_of_many_positions_are_those_of_the_modules(string type, string fields)
+    {
+        using var scope = NewDisposeScope();
+        using var model = DecodeLayerTests.Create(type, fields);
+        model.eval();
+        manual_seed(4);
+        var ids = randint(1, 20, [3, 60], ScalarType.Int64);
+        var few = tensor(new long[] { 5, 1, 3, 2 }, [1L, 4L]);
+        Compare();
+        using var peft = DecodeLayerTests.Adapt(model);
+        foreach (var adapter in new[] { "one", "two" })
+        {
+            peft.Activate(adapter);
+            Compare();
+        }
+
+        void Compare()
+        {
+            using var own = inference_mode();
+            Taken(model, few).ShouldBe((false, false));
+            Taken(model, ids).ShouldBe(type switch
+            {
+                "phi3" => (true, false),
+                "gemma3_text" => (false, false),
+                _ => (true, true),
+            });
+            using var inner = NewDisposeScope();
+            var steps = model.forward(ids);
+            var hooks = Modules(model).Select(pair => pair.Module.register_forward_hook((_, _, output) => output.alias())).ToList();
+            var modules = model.forward(ids);
+            foreach (var hook in hooks) hook.remove();
+            steps.RelativeDifference(modules).ShouldBeLessThan(1e-5);
+            var before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
+            for (var i = 0; i < 3; i++) model.forward(ids).Dispose();
+            DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount.ShouldBe(before);
+        }
     }
 
     [Theory]
@@ -77,16 +117,21 @@ public class TrainingNodeTests
     // Whether all layers compute attention and feed-forward network by nodes.
     internal static (bool Attention, bool FeedForward) Taken(CausalLM model)
     {
+        using var ids = tensor(new long[] { 5, 1, 3, 2 }, [1L, 4L]);
+        return Taken(model, ids);
+    }
+
+    private static (bool Attention, bool FeedForward) Taken(CausalLM model, Tensor ids)
+    {
         var found = new List<(bool, bool)>();
         var hooks = model.Backbone.Layers.Select(each => each.register_forward_hook((_, input, context, output) =>
         {
             using var attended = each.AddAttentionByNode(input, context);
-            using var fed = each.AddFeedForwardByNode(input, input);
+            using var fed = each.AddFeedForwardByNode(input, input, context);
             found.Add((attended is not null, fed is not null));
             return output.alias();
         })).ToList();
         using var scope = NewDisposeScope();
-        using var ids = tensor(new long[] { 5, 1, 3, 2 }, [1L, 4L]);
         model.call(ids);
         foreach (var hook in hooks) hook.remove();
         found.Count.ShouldBe(2);

@@ -35,7 +35,7 @@ internal sealed unsafe class FactoredProduct : NodeProduct
     /// <param name="b">B <c>[out, rank]</c></param>
     /// <param name="scale">s</param>
     public static FactoredProduct? Of(Tensor weight, Tensor? bias, Tensor a, Tensor b, double scale)
-        => TorchRuntime.Cpu.SmallProducts && !weight.requires_grad && bias?.requires_grad != true && weight.numel() <= Small
+        => TorchRuntime.Cpu.SmallProducts && !TensorMemory.Learns(weight, bias ?? weight) && weight.numel() <= Small
            && weight.size(0) >= SmallProduct.MinColumns && weight.size(1) >= SmallProduct.MinColumns && TensorMemory.Supports(weight, bias ?? weight, a, b)
             ? new(weight, bias, a, b, scale) : null;
 

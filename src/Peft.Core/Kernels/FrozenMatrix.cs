@@ -15,7 +15,7 @@ internal readonly record struct FrozenMatrix(Tensor? Values, WeightStorage? Stor
     public long Columns => Values?.size(1) ?? Storage!.Shape[IsTransposed ? 0 : 1];
 
     /// <summary>True if kernels support its products: in float32 on the CPU, without a gradient for W.</summary>
-    public bool IsSupported => Values is not null ? !Values.requires_grad && TensorMemory.Supports(Values) : Storage is { Parameter: null, ComputeType: ScalarType.Float32, Device.type: TorchSharp.DeviceType.CPU };
+    public bool IsSupported => Values is not null ? !TensorMemory.Learns(Values) && TensorMemory.Supports(Values) : Storage is { Parameter: null, ComputeType: ScalarType.Float32, Device.type: TorchSharp.DeviceType.CPU };
 
     /// <summary>Computes x·Wᵀ + b, without gradients.</summary>
     /// <param name="x">x <c>[…, in]</c></param>
@@ -23,10 +23,13 @@ internal readonly record struct FrozenMatrix(Tensor? Values, WeightStorage? Stor
     /// <param name="isTemporary">True if the result goes to <see cref="TemporaryTensors.Return"/>.</param>
     public Tensor Multiply(Tensor x, Tensor? bias, bool isTemporary = false)
     {
-        if (Values is not null) return MatrixProduct.Supports(x, Values, Columns) ? MatrixProduct.Run(x, Values, bias, isTemporary) : nn.functional.linear(x, Values, bias);
+        if (Values is not null) return HasKernel(x) ? MatrixProduct.Run(x, Values, bias, isTemporary) : nn.functional.linear(x, Values, bias);
         var product = IsTransposed ? Storage!.TransposedProduct(x) : Storage!.Product(x);
         return (bias is null ? product : product.add_(bias, One)).contiguous();
     }
+
+    /// <summary>True if <see cref="MatrixProduct"/> multiplies such inputs <c>[…, in]</c>.</summary>
+    public bool HasKernel(Tensor x) => Values is not null && MatrixProduct.Supports(x, Values, Columns);
 
     /// <summary>The tensors that a node must save for it.</summary>
     public Tensor[] Kept => Values is null ? [] : [Values];

@@ -8,6 +8,10 @@ namespace Peft.Kernels;
 /// <summary>(x − mean) / √(var + ε) ∘ w + b over the last dimension, without gradients of w and b. On the CPU in float32.</summary>
 internal static unsafe class LayerNormKernel
 {
+    /// <summary>True if the kernel supports such tensors, in inference mode. In training, torch's operation has the gradients, and passes of checkpointed layers without them must round alike.</summary>
+    public static bool Supports(Tensor input, Tensor weight, Tensor? bias)
+        => TorchRuntime.Cpu.NormsAndGates && is_inference_mode_enabled() && TensorMemory.Supports(input, weight, bias ?? weight) && weight.numel() is var size && size % 8 == 0 && input.dim() > 0 && input.size(-1) == size;
+
     /// <summary>Writes the normalized rows into an output, which it returns. The tensors must be contiguous.</summary>
     public static Tensor Normalise(Tensor input, Tensor weight, Tensor? bias, Tensor output, float epsilon)
     {

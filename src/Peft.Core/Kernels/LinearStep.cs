@@ -20,7 +20,7 @@ internal sealed class LinearStep(NodeInput input, int[] sources, int? residual, 
     public override bool Keeps(int read) => read < sources.Length && (input.NeedsSources || Trained.Length > 0);
 
     /// <summary>Computes products, as a node of their own.</summary>
-    public static List<Tensor> Run(NodeInput input, Tensor[] sources, Tensor? residual, params NodeProduct[] products)
+    public static Tensor[] Run(NodeInput input, Tensor[] sources, Tensor? residual, params NodeProduct[] products)
     {
         var steps = new NodeSteps(residual is null ? sources : [.. sources, residual]);
         steps.Add(new LinearStep(input, [.. Enumerable.Range(0, sources.Length)], residual is null ? null : sources.Length, products));

@@ -33,7 +33,7 @@ internal sealed unsafe class LowRankProduct : NodeProduct
     /// <param name="b">B <c>[out, rank]</c></param>
     /// <param name="scale">s</param>
     public static LowRankProduct? Of(FrozenMatrix weight, Tensor? bias, Tensor a, Tensor b, double scale)
-        => TorchRuntime.Cpu.LowRankProducts && weight.IsSupported && bias?.requires_grad != true && a.size(0) <= MaxRank && weight.Rows % SmallProduct.MinColumns == 0 && weight.Columns % SmallProduct.MinColumns == 0 && TensorMemory.Supports(bias ?? a, a, b)
+        => TorchRuntime.Cpu.LowRankProducts && weight.IsSupported && !(bias is not null && TensorMemory.Learns(bias)) && a.size(0) <= MaxRank && weight.Rows % SmallProduct.MinColumns == 0 && weight.Columns % SmallProduct.MinColumns == 0 && TensorMemory.Supports(bias ?? a, a, b)
             ? new(weight, bias, a, b, scale) : null;
 
     /// <summary>Adds s·(x·Aᵀ)·Bᵀ to outputs in place, without gradients.</summary>
@@ -42,46 +42,62 @@ internal sealed unsafe class LowRankProduct : NodeProduct
     /// <returns>The outputs.</returns>
     public Tensor Add(Tensor output, Tensor x)
     {
-        using var thin = Reduced(x);
-        AddUpdate(x, Trained[0], Trained[1], thin, output, isKnown: false);
+        using var thin = Reduce(x, Trained[0]);
+        AddUpdate(Trained[1], thin, output);
         return output;
     }
 
     public override (Tensor Output, Tensor[] Kept) Multiply(Tensor x, bool isTemporary)
     {
-        var output = weight.Multiply(x, bias, isTemporary).AsContiguous();
-        var thin = Reduced(x);
-        AddUpdate(x, Trained[0], Trained[1], thin, output, isKnown: false);
-        return (output, [thin, .. weight.Kept]);
+        var thin = Reduce(x, Trained[0]);
+        return (Multiply(weight, x, Trained[1], thin, isTemporary), [thin, .. weight.Kept]);
     }
 
-    public override Tensor MultiplyAgain(Tensor x, ReadOnlySpan<Tensor> saved)
+    public override (Tensor Output, Tensor[] Kept) MultiplyAndAdd(Tensor x, Tensor residual)
     {
-        var output = weight.With(saved).Multiply(x, bias, isTemporary: true).AsContiguous();
-        AddUpdate(x, saved[0], saved[1], saved[2], output, isKnown: true);
-        return output;
+        var thin = Reduce(x, Trained[0]);
+        return (Multiply(weight, x, Trained[1], thin, isTemporary: false, residual), [thin, .. weight.Kept]);
     }
 
-    // Room for x·Aᵀ.
-    private Tensor Reduced(Tensor x) => empty([x.numel() / inputs, wide], ScalarType.Float32);
+    public override Tensor MultiplyAgain(Tensor x, ReadOnlySpan<Tensor> saved) => Multiply(weight.With(saved), x, saved[1], saved[2], isTemporary: true);
 
-    // Adds s·(x·Aᵀ)·Bᵀ to the output. Computes x·Aᵀ if it is not known.
-    private void AddUpdate(Tensor x, Tensor a, Tensor b, Tensor thin, Tensor output, bool isKnown)
+    private Tensor Multiply(FrozenMatrix matrix, Tensor x, Tensor b, Tensor thin, bool isTemporary, Tensor? residual = null)
     {
-        var rows = (int)thin.size(0);
-        using var turnedA = new Thin(inputs, wide);
-        using var turnedB = new Thin(wide, outputs);
-        fixed (float* xs = x.Floats(), af = a.Floats(), bf = b.Floats(), ts = thin.Floats(), ys = output.Floats())
+        if (!matrix.HasKernel(x))
         {
-            if (!isKnown) Transpose(af, rank, inputs, turnedA.Memory, wide);
-            Transpose(bf, outputs, rank, turnedB.Memory, outputs, scale);
-            var (xp, tp, yp, ap, bp) = ((nint)xs, (nint)ts, (nint)ys, (nint)turnedA.Memory, (nint)turnedB.Memory);
-            TensorMemory.InShares(rows, (_, start, count) =>
-            {
-                var t = (float*)tp + (nint)start * wide;
-                if (!isKnown) SmallProduct.Run((float*)xp + (nint)start * inputs, inputs, 1, (float*)ap, t, count, inputs, wide);
-                SmallProduct.Run(t, wide, 1, (float*)bp, outputs, (float*)yp + (nint)start * outputs, outputs, count, rank, outputs, add: true);
-            });
+            var output = matrix.Multiply(x, bias, isTemporary).AsContiguous();
+            AddUpdate(b, thin, output);
+            return residual is null ? output : output.add_(residual, One);
+        }
+        fixed (float* bf = b.Floats(), ts = thin.Floats())
+            return MatrixProduct.Run(x, matrix.Values!, bias, isTemporary, new(ts, wide, bf, rank, scale), residual);
+    }
+
+    // x·Aᵀ
+    private Tensor Reduce(Tensor x, Tensor a)
+    {
+        var thin = empty([x.numel() / inputs, wide], ScalarType.Float32);
+        using var turned = new Thin(inputs, wide);
+        fixed (float* xs = x.Floats(), af = a.Floats(), ts = thin.Floats())
+        {
+            if (rank == wide) TileProducts.Transpose(af, rank, inputs, turned.Memory);
+            else Transpose(af, rank, inputs, turned.Memory, wide);
+            var (xp, tp, ap) = ((nint)xs, (nint)ts, (nint)turned.Memory);
+            TensorMemory.InShares((int)thin.size(0), (_, start, count) => SmallProduct.Run((float*)xp + (nint)start * inputs, inputs, 1, (float*)ap, (float*)tp + (nint)start * wide, count, inputs, wide));
+        }
+        return thin;
+    }
+
+    // Adds s·(x·Aᵀ)·Bᵀ to the output.
+    private void AddUpdate(Tensor b, Tensor thin, Tensor output)
+    {
+        using var turned = new Thin(wide, outputs);
+        fixed (float* bf = b.Floats(), ts = thin.Floats(), ys = output.Floats())
+        {
+            Transpose(bf, outputs, rank, turned.Memory, outputs, scale);
+            var (tp, yp, bp) = ((nint)ts, (nint)ys, (nint)turned.Memory);
+            TensorMemory.InShares((int)thin.size(0), (_, start, count) =>
+                SmallProduct.Run((float*)tp + (nint)start * wide, wide, 1, (float*)bp, outputs, (float*)yp + (nint)start * outputs, outputs, count, rank, outputs, add: true));
         }
     }
 

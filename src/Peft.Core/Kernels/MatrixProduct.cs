@@ -35,14 +35,16 @@ internal static unsafe class MatrixProduct
     /// <param name="bias">b <c>[out]</c>, or null.</param>
     /// <returns><c>[…, out]</c></returns>
     /// <param name="isTemporary">True if the result goes to <see cref="TemporaryTensors.Return"/>.</param>
-    public static Tensor Run(Tensor x, Tensor weight, Tensor? bias, bool isTemporary = false)
+    /// <param name="update">A low-rank update that is added.</param>
+    /// <param name="residual">A tensor <c>[…, out]</c> that is added, contiguous; null for none.</param>
+    public static Tensor Run(Tensor x, Tensor weight, Tensor? bias, bool isTemporary = false, ThinProduct update = default, Tensor? residual = null)
     {
         var shape = x.shape;
         shape[^1] = weight.size(0);
         var output = TemporaryTensors.Empty(shape, isTemporary);
         using var added = bias?.contiguous();
         var dense = x.AsContiguous();
-        Run(dense, x.size(-1), weight, added, output, shape[^1], add: false);
+        Run(dense, x.size(-1), weight, added, output, shape[^1], add: false, update, residual);
         if (!ReferenceEquals(dense, x)) dense.Dispose();
         return output;
     }
@@ -70,16 +72,17 @@ internal static unsafe class MatrixProduct
         return result;
     }
 
-    private static void Run(Tensor x, long xRow, Tensor weight, Tensor? bias, Tensor output, long outputRow, bool add)
+    private static void Run(Tensor x, long xRow, Tensor weight, Tensor? bias, Tensor output, long outputRow, bool add, ThinProduct update = default, Tensor? residual = null)
     {
         var (depth, columns) = ((int)weight.size(1), (int)weight.size(0));
         var rows = (int)(x.numel() / depth);
         var (row, step) = ((nint)weight.stride(1), (nint)weight.stride(0));
-        var (a, b, c, d) = (TensorAddress.Of(x), TensorAddress.Of(weight), TensorAddress.Of(output), bias is null ? 0 : TensorAddress.Of(bias));
-        InColumns(columns, (first, count) => Run((float*)a, (nint)xRow, 1, (float*)b + first * step, row, step, d == 0 ? null : (float*)d + first, (float*)c + first, (nint)outputRow, rows, depth, count, add));
+        var (a, b, c, d, e) = (TensorAddress.Of(x), TensorAddress.Of(weight), TensorAddress.Of(output), bias is null ? 0 : TensorAddress.Of(bias), residual is null ? 0 : TensorAddress.Of(residual));
+        InColumns(columns, (first, count) => Run((float*)a, (nint)xRow, 1, (float*)b + first * step, row, step, d == 0 ? null : (float*)d + first, (float*)c + first, (nint)outputRow, rows, depth, count, add, update.From(first), e == 0 ? null : (float*)e + first));
         GC.KeepAlive(x);
         GC.KeepAlive(weight);
         GC.KeepAlive(bias);
+        GC.KeepAlive(residual);
         GC.KeepAlive(output);
     }
 
@@ -90,7 +93,7 @@ internal static unsafe class MatrixProduct
         else TensorMemory.InRanges(columns, PanelColumns, part);
     }
 
-    /// <summary>Computes C = A·B + d, or C + A·B, on the calling thread.</summary>
+    /// <summary>Computes C = A·B + d + E, or C + A·B + E, on the calling thread.</summary>
     /// <param name="a">A <c>[rows, depth]</c>.</param>
     /// <param name="aRow">Row stride of A; 1 unless <paramref name="aStep"/> is.</param>
     /// <param name="aStep">Stride between the elements of a row of A.</param>
@@ -104,14 +107,17 @@ internal static unsafe class MatrixProduct
     /// <param name="depth">Number of columns of A and of rows of B.</param>
     /// <param name="columns">Number of columns of B and C.</param>
     /// <param name="add">True to add to C.</param>
-    public static void Run(float* a, nint aRow, nint aStep, float* b, nint bRow, nint bStep, float* d, float* c, nint cRow, int rows, int depth, int columns, bool add)
+    /// <param name="update">A low-rank update that is added.</param>
+    /// <param name="e">E <c>[rows, columns]</c> with C's row stride; null for zeros.</param>
+    public static void Run(float* a, nint aRow, nint aStep, float* b, nint bRow, nint bStep, float* d, float* c, nint cRow, int rows, int depth, int columns, bool add, ThinProduct update = default, float* e = null)
     {
         var (tile, wide) = (TileRows, PanelColumns);
         var deep = Even(depth, Depth, 8);
         var broad = Even(columns, Width, wide);
-        using var scratch = new Scratch(deep * broad + tile * (deep + wide));
-        var panels = scratch.Take(deep * broad);
-        var edge = new Edge(scratch.Take(tile * deep), scratch.Take(tile * wide));
+        var longest = Math.Max(deep, update.Rank);
+        using var scratch = new Scratch((deep + update.Rank) * broad + tile * (longest + wide));
+        float* panels = scratch.Take(deep * broad), updatePanels = scratch.Take(update.Rank * broad);
+        var edge = new Edge(scratch.Take(tile * longest), scratch.Take(tile * wide));
         for (var k = 0; k < depth; k += deep)
         {
             var some = Math.Min(deep, depth - k);
@@ -119,6 +125,7 @@ internal static unsafe class MatrixProduct
             {
                 var count = Math.Min(broad, columns - n);
                 MatrixPanels.Copy(b + k * bRow + n * bStep, bRow, bStep, some, count, wide, panels);
+                if (k + deep >= depth && update.Rank > 0) update.CopyPanels(n, count, wide, updatePanels);
                 var (nextK, nextN) = n + broad < columns ? (k, n + broad) : (k + deep, 0);
                 for (var row = 0; row < rows; row += tile)
                 {
@@ -126,12 +133,31 @@ internal static unsafe class MatrixProduct
                     float* from = a + row * aRow + k * aStep, to = c + row * cRow + n;
                     var copies = height < tile || aStep != 1;
                     if (copies) edge.Copy(from, aRow, aStep, height, some);
-                    if (k == 0 && d != null)
-                        for (var i = 0; i < height; i++) new ReadOnlySpan<float>(d + n, count).CopyTo(new Span<float>(to + i * cRow, count));
                     MatrixPanels.Fetch(b + nextK * bRow + nextN * bStep, bRow, bStep, Math.Min(deep, depth - nextK), Math.Min(broad, columns - nextN), row / tile, (rows + tile - 1) / tile);
-                    Tiles(copies ? edge.Rows : from, copies ? some : aRow, panels, to, cRow, height, some, count, add || k > 0 || d != null, edge);
+                    var adds = add || k > 0;
+                    Tiles(copies ? edge.Rows : from, copies ? some : aRow, panels, adds ? to : d == null ? null : d + n, adds ? cRow : 0, to, cRow, height, some, count, edge);
+                    if (k + deep < depth) continue;
+                    // While the tiles are in the L1 cache.
+                    if (update.Rank > 0)
+                    {
+                        var thin = update.Left + row * update.LeftRow;
+                        if (height < tile) edge.Copy(thin, update.LeftRow, 1, height, update.Rank);
+                        Tiles(height < tile ? edge.Rows : thin, height < tile ? update.Rank : update.LeftRow, updatePanels, to, cRow, to, cRow, height, update.Rank, count, edge);
+                    }
+                    if (e != null) Add(e + row * cRow + n, to, cRow, height, count);
                 }
             }
+        }
+    }
+
+    [MethodImpl(JitOptions.Loop)]
+    private static void Add(float* from, float* to, nint row, int rows, int columns)
+    {
+        for (; rows > 0; rows--, from += row, to += row)
+        {
+            var i = 0;
+            for (; i + 8 <= columns; i += 8) (Vector256.Load(to + i) + Vector256.Load(from + i)).Store(to + i);
+            for (; i < columns; i++) to[i] += from[i];
         }
     }
 
@@ -139,27 +165,28 @@ internal static unsafe class MatrixProduct
     private static int Even(int length, int most, int unit) => ((length + (length + most - 1) / most - 1) / ((length + most - 1) / most) + unit - 1) / unit * unit;
 
     // The tiles of some rows: as many as a tile has, or the last ones, with zeros below.
-    private static void Tiles(float* a, nint aRow, float* panels, float* c, nint cRow, int rows, int depth, int columns, bool add, Edge edge)
+    private static void Tiles(float* a, nint aRow, float* panels, float* d, nint dRow, float* c, nint cRow, int rows, int depth, int columns, Edge edge)
     {
         var (tile, wide) = (TileRows, PanelColumns);
         for (var n = 0; n < columns; n += wide, panels += (nint)depth * wide)
         {
             var count = Math.Min(wide, columns - n);
+            var sums = d == null ? null : d + n;
             if (rows == tile && count == wide)
             {
-                Tile(a, aRow, panels, c + n, cRow, depth, add);
+                Tile(a, aRow, panels, sums, dRow, c + n, cRow, depth);
                 continue;
             }
-            Tile(a, aRow, panels, edge.Tile, wide, depth, false);
-            edge.Give(c + n, cRow, rows, count, wide, add);
+            Tile(a, aRow, panels, null, 0, edge.Tile, wide, depth);
+            edge.Give(sums, dRow, c + n, cRow, rows, count, wide);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Tile(float* a, nint aRow, float* b, float* c, nint cRow, int depth, bool add)
+    private static void Tile(float* a, nint aRow, float* b, float* d, nint dRow, float* c, nint cRow, int depth)
     {
-        if (Vector512.IsHardwareAccelerated) MatrixTile16.Run(a, aRow, 1, b, MatrixTile16.Columns, c, cRow, depth, add);
-        else MatrixTile8.Run(a, aRow, b, c, cRow, depth, add);
+        if (Vector512.IsHardwareAccelerated) MatrixTile16.Run(a, aRow, 1, b, MatrixTile16.Columns, d, dRow, c, cRow, depth);
+        else MatrixTile8.Run(a, aRow, b, d, dRow, c, cRow, depth);
     }
 
     // Memory for rows of A that are not contiguous or that lack, and for a tile of C that is not whole.
@@ -176,10 +203,11 @@ internal static unsafe class MatrixProduct
             else MatrixPanels.Transpose(a, aStep, rows, depth, Rows);
         }
 
-        public void Give(float* c, nint cRow, int rows, int columns, int wide, bool add)
+        // C = D + the tile.
+        public void Give(float* d, nint dRow, float* c, nint cRow, int rows, int columns, int wide)
         {
-            for (var i = 0; i < rows; i++, c += cRow)
-                for (var n = 0; n < columns; n++) c[n] = add ? c[n] + Tile[i * wide + n] : Tile[i * wide + n];
+            for (var i = 0; i < rows; i++, c += cRow, d += dRow)
+                for (var n = 0; n < columns; n++) c[n] = d == null ? Tile[i * wide + n] : d[n] + Tile[i * wide + n];
         }
     }
 }

@@ -9,18 +9,19 @@ internal static unsafe class MatrixTile16
     /// <summary>Rows of a tile, and columns: three vectors.</summary>
     public const int Rows = 8, Columns = 48;
 
-    /// <summary>Computes C = A·B or C + A·B for one tile: each sum is in a register.</summary>
+    /// <summary>Computes C = A·B or D + A·B for one tile: each sum is in a register.</summary>
     /// <param name="a">A <c>[8, depth]</c>.</param>
     /// <param name="aRow">Row stride of A.</param>
     /// <param name="aStep">Stride between the elements of a row of A.</param>
     /// <param name="b">B <c>[depth, 48]</c>.</param>
     /// <param name="bRow">Row stride of B.</param>
+    /// <param name="d">D <c>[8, 48]</c>, which may be C; null for none.</param>
+    /// <param name="dRow">Row stride of D; 0 for one row that is added to all.</param>
     /// <param name="c">C <c>[8, 48]</c>.</param>
     /// <param name="cRow">Row stride of C.</param>
     /// <param name="depth">Number of columns of A and of rows of B.</param>
-    /// <param name="add">True to add to C.</param>
     [MethodImpl(JitOptions.Loop)]
-    public static void Run(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, nint depth, bool add)
+    public static void Run(float* a, nint aRow, nint aStep, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth)
     {
         Vector512<float> s00 = default, s01 = default, s02 = default;
         Vector512<float> s10 = default, s11 = default, s12 = default;
@@ -67,24 +68,24 @@ internal static unsafe class MatrixTile16
             s71 = Vector512.FusedMultiplyAdd(x, middle, s71);
             s72 = Vector512.FusedMultiplyAdd(x, right, s72);
         }
-        Store(s00, s01, s02, c, add);
-        Store(s10, s11, s12, c += cRow, add);
-        Store(s20, s21, s22, c += cRow, add);
-        Store(s30, s31, s32, c += cRow, add);
-        Store(s40, s41, s42, c += cRow, add);
-        Store(s50, s51, s52, c += cRow, add);
-        Store(s60, s61, s62, c += cRow, add);
-        Store(s70, s71, s72, c += cRow, add);
+        Store(s00, s01, s02, d, c);
+        Store(s10, s11, s12, d += dRow, c += cRow);
+        Store(s20, s21, s22, d += dRow, c += cRow);
+        Store(s30, s31, s32, d += dRow, c += cRow);
+        Store(s40, s41, s42, d += dRow, c += cRow);
+        Store(s50, s51, s52, d += dRow, c += cRow);
+        Store(s60, s61, s62, d += dRow, c += cRow);
+        Store(s70, s71, s72, d += dRow, c += cRow);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(Vector512<float> left, Vector512<float> middle, Vector512<float> right, float* c, bool add)
+    private static void Store(Vector512<float> left, Vector512<float> middle, Vector512<float> right, float* d, float* c)
     {
-        if (add)
+        if (d != null)
         {
-            left += Vector512.Load(c);
-            middle += Vector512.Load(c + 16);
-            right += Vector512.Load(c + 32);
+            left += Vector512.Load(d);
+            middle += Vector512.Load(d + 16);
+            right += Vector512.Load(d + 32);
         }
         left.Store(c);
         middle.Store(c + 16);

@@ -9,16 +9,17 @@ internal static unsafe class MatrixTile8
     /// <summary>Rows of a tile, and columns: three vectors.</summary>
     public const int Rows = 4, Columns = 24;
 
-    /// <summary>Computes C = A·B or C + A·B for one tile: each sum is in a register.</summary>
+    /// <summary>Computes C = A·B or D + A·B for one tile: each sum is in a register.</summary>
     /// <param name="a">A <c>[4, depth]</c>.</param>
     /// <param name="aRow">Row stride of A.</param>
     /// <param name="b">B <c>[depth, 24]</c>, contiguous.</param>
+    /// <param name="d">D <c>[4, 24]</c>, which may be C; null for none.</param>
+    /// <param name="dRow">Row stride of D; 0 for one row that is added to all.</param>
     /// <param name="c">C <c>[4, 24]</c>.</param>
     /// <param name="cRow">Row stride of C.</param>
     /// <param name="depth">Number of columns of A and of rows of B.</param>
-    /// <param name="add">True to add to C.</param>
     [MethodImpl(JitOptions.Loop)]
-    public static void Run(float* a, nint aRow, float* b, float* c, nint cRow, nint depth, bool add)
+    public static void Run(float* a, nint aRow, float* b, float* d, nint dRow, float* c, nint cRow, nint depth)
     {
         Vector256<float> s00 = default, s01 = default, s02 = default;
         Vector256<float> s10 = default, s11 = default, s12 = default;
@@ -45,20 +46,20 @@ internal static unsafe class MatrixTile8
             s31 = Vector256.FusedMultiplyAdd(x, middle, s31);
             s32 = Vector256.FusedMultiplyAdd(x, right, s32);
         }
-        Store(s00, s01, s02, c, add);
-        Store(s10, s11, s12, c += cRow, add);
-        Store(s20, s21, s22, c += cRow, add);
-        Store(s30, s31, s32, c += cRow, add);
+        Store(s00, s01, s02, d, c);
+        Store(s10, s11, s12, d += dRow, c += cRow);
+        Store(s20, s21, s22, d += dRow, c += cRow);
+        Store(s30, s31, s32, d += dRow, c += cRow);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(Vector256<float> left, Vector256<float> middle, Vector256<float> right, float* c, bool add)
+    private static void Store(Vector256<float> left, Vector256<float> middle, Vector256<float> right, float* d, float* c)
     {
-        if (add)
+        if (d != null)
         {
-            left += Vector256.Load(c);
-            middle += Vector256.Load(c + 8);
-            right += Vector256.Load(c + 16);
+            left += Vector256.Load(d);
+            middle += Vector256.Load(d + 8);
+            right += Vector256.Load(d + 16);
         }
         left.Store(c);
         middle.Store(c + 8);

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>Steps that are to become one node of the autograd graph. Each reads the inputs or outputs of earlier steps by their indices.</summary>
+/// <summary>Steps that are to become one node of the autograd graph, or to run without gradients. Each reads the inputs or outputs of earlier steps by their indices.</summary>
 /// <param name="inputs">The values 0, 1, …</param>
 internal sealed class NodeSteps(params Tensor[] inputs)
 {
@@ -39,5 +39,33 @@ internal sealed class NodeSteps(params Tensor[] inputs)
     public bool Learns(int value) => learns[value];
 
     /// <summary>Runs the steps, and returns the outputs of the last one.</summary>
-    public List<Tensor> Run() => StepsNode.Run(this);
+    public Tensor[] Run() => is_grad_enabled() ? StepsNode.Run(this) : Compute();
+
+    // Without gradients, each value is freed after its last use.
+    private Tensor[] Compute()
+    {
+        var (values, last, first) = (new Tensor[Count], LastUses(), inputs.Length);
+        inputs.CopyTo(values, 0);
+        for (var i = 0; i < steps.Count; i++)
+        {
+            using var scope = NewDisposeScope();   // for what only the backward pass would need
+            steps[i].IsTemporary = i < steps.Count - 1;
+            var outputs = steps[i].Forward(Array.ConvertAll(steps[i].Reads, read => values[read]), []);
+            foreach (var output in outputs) output.MoveToOuterDisposeScope();
+            outputs.CopyTo(values, first);
+            first += outputs.Length;
+            foreach (var read in steps[i].Reads.Distinct())
+                if (read >= inputs.Length && last[read] == i) TemporaryTensors.Return(values[read]);
+        }
+        return values[^steps[^1].Outputs..];
+    }
+
+    // For each value, the last step that reads it.
+    private int[] LastUses()
+    {
+        var last = new int[Count];
+        for (var i = 0; i < steps.Count; i++)
+            foreach (var read in steps[i].Reads) last[read] = i;
+        return last;
+    }
 }

@@ -14,9 +14,12 @@ internal sealed class PlainProduct : NodeProduct
     /// <param name="weight">W <c>[out, in]</c></param>
     /// <param name="bias">b <c>[out]</c>, or null.</param>
     public static PlainProduct? Of(FrozenMatrix weight, Tensor? bias)
-        => weight.IsSupported && (bias is null || (!bias.requires_grad && TensorMemory.Supports(bias))) ? new(weight, bias) : null;
+        => weight.IsSupported && (bias is null || (!TensorMemory.Learns(bias) && TensorMemory.Supports(bias))) ? new(weight, bias) : null;
 
     public override (Tensor Output, Tensor[] Kept) Multiply(Tensor x, bool isTemporary) => (weight.Multiply(x, bias, isTemporary).AsContiguous(), weight.Kept);
+
+    public override (Tensor Output, Tensor[] Kept) MultiplyAndAdd(Tensor x, Tensor residual)
+        => weight.HasKernel(x) ? (MatrixProduct.Run(x, weight.Values!, bias, residual: residual), weight.Kept) : base.MultiplyAndAdd(x, residual);
 
     public override Tensor MultiplyAgain(Tensor x, ReadOnlySpan<Tensor> saved) => weight.With(saved).Multiply(x, bias, isTemporary: true).AsContiguous();
 

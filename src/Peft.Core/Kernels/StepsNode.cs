@@ -61,7 +61,7 @@ internal sealed class StepsNode : GraphNode<StepsNode>
     }
 
     /// <summary>Runs the steps, and returns the outputs of the last one.</summary>
-    public static List<Tensor> Run(NodeSteps steps) => Record([.. steps.Inputs, .. steps.All.SelectMany(step => step.Trained), new Job(steps)]);
+    public static Tensor[] Run(NodeSteps steps) => [.. Record([.. steps.Inputs, .. steps.All.SelectMany(step => step.Trained), new Job(steps)])];
 
     protected override Tensor[] Forward(autograd.AutogradContext context, object[] arguments)
     {

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// Large tensors that end before those that are allocated after them, in memory that the thread keeps for the rest of a training step. From torch, each would leave a hole among the tensors that the backward pass needs:
+/// Large tensors that end before those that are allocated after them, in memory that the thread keeps for the rest of a training step, or of a forward pass without gradients. From torch, each would leave a hole among the tensors that the backward pass needs:
 /// an allocator of aligned blocks (glibc before 2.38) puts no block into a hole of its size, since it looks for one with room to align.
 /// </summary>
 internal sealed class TemporaryTensors : IDisposable

@@ -6,11 +6,11 @@ namespace Peft.Kernels;
 /// <summary>Access to the memory of tensors for kernels of this library.</summary>
 internal static class TensorMemory
 {
-    /// <summary>True if the kernels support all tensors: float32 on the CPU.</summary>
+    /// <summary>True if the kernels support all tensors: float32 on the CPU, with fewer than 2³¹ elements.</summary>
     public static bool Supports(params ReadOnlySpan<Tensor> tensors)
     {
         foreach (var tensor in tensors)
-            if (tensor.device_type != DeviceType.CPU || tensor.dtype != ScalarType.Float32) return false;
+            if (tensor.device_type != DeviceType.CPU || tensor.dtype != ScalarType.Float32 || tensor.numel() > int.MaxValue) return false;
         return true;
     }
 
@@ -18,6 +18,15 @@ internal static class TensorMemory
     public static bool RequiresGrad(params ReadOnlySpan<Tensor> tensors)
     {
         if (!is_grad_enabled()) return false;
+        foreach (var tensor in tensors)
+            if (tensor.requires_grad) return true;
+        return false;
+    }
+
+    /// <summary>True if one of the tensors learns. Outside of inference mode, it does so also in a pass without gradients: that of a checkpointed layer must round like the one with gradients.</summary>
+    public static bool Learns(params ReadOnlySpan<Tensor> tensors)
+    {
+        if (is_inference_mode_enabled()) return false;
         foreach (var tensor in tensors)
             if (tensor.requires_grad) return true;
         return false;

@@ -34,7 +34,7 @@ internal static unsafe class TileProducts16
     private static int ByFortyEight(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, nint depth, bool add)
     {
         var row = 0;
-        for (; row + MatrixTile16.Rows <= rows; row += MatrixTile16.Rows) MatrixTile16.Run(a + row * aRow, aRow, aStep, b, bRow, c + row * cRow, cRow, depth, add);
+        for (; row + MatrixTile16.Rows <= rows; row += MatrixTile16.Rows) MatrixTile16.Run(a + row * aRow, aRow, aStep, b, bRow, add ? c + row * cRow : null, add ? cRow : 0, c + row * cRow, cRow, depth);
         return row;
     }
 

@@ -74,7 +74,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     {
         if (stack.IsEmpty && output is null) return new Inner(this, stack, input, output).Forward(input);
         using var scope = NewDisposeScope();
-        var folds = FoldingIsCheaper(stack, is_grad_enabled() ? 0 : Target.Positions(input));
+        var folds = FoldingIsCheaper(stack, is_grad_enabled() ? null : Target.Positions(input));
         if ((folds || output is null) && Factored(stack, input, folds) is { } product) return product.MoveToOuterDisposeScope();
         if (!folds) return new Inner(this, stack, input, output).Forward(input).MoveToOuterDisposeScope();
         var weights = Fold(stack);
@@ -104,15 +104,18 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
 
     private FrozenMatrix Matrix() => Target.Storage.Parameter is { } stored ? new(Target.ToMatrix(stored)) : new(null, Target.Storage, Target.IsStoredTransposed);
 
-    /// <summary>The module with its adapters as a product in a node of the autograd graph; null if it is something else.</summary>
-    public NodeProduct? ForTraining()
+    /// <summary>The module with its adapters as a product of a step; null if it is something else.</summary>
+    /// <param name="rows">Number of rows.</param>
+    public NodeProduct? AsProduct(long rows)
     {
         Reached = true;
         using var pass = model.UsePass();
         var here = pass.State.At(this);
         if (pass.IsOwn || ForwardPass.Current.IsPreliminary || pass.State.Draft.Observer is not null || here.UsesBaseWeights || here.Rows is not null || !Target.IsProduct) return null;
         if (here.Layers.Length == 0) return PlainProduct.Of(Matrix(), Target.Bias);
-        return FactorsOf(here.Layers) is { } factors ? ProductOf(factors, FoldingIsCheaper(here.Layers, 0)) : null;
+        if (pass.State.KeepsFolded && !is_grad_enabled()) return here.Folded(this) is var (weight, bias) ? PlainProduct.Of(new(weight), bias) : null;
+        // Outside of inference mode, a forward pass without gradients (activation checkpointing) must round like those with gradients.
+        return FactorsOf(here.Layers) is { } factors ? ProductOf(factors, FoldingIsCheaper(here.Layers, is_inference_mode_enabled() ? rows : null)) : null;
     }
 
     // The few rows of a decode step.
@@ -144,10 +147,10 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     // In training, folding costs the gradient of a full weight matrix per position, whereas factors cost three times their own size
     // (forward and twice backward), and thin products run at about half the speed of square ones. Without gradients, folding costs
     // computing the matrix, about 16 multiplications per element, whereas factors cost their size for each position, with LowRankProduct a quarter of that. 16-bit weights
-    // are never folded, since rounding would lose small updates. In training, neither are weights that are not parameters, since the graph would keep their values.
-    private bool FoldingIsCheaper(ReadOnlySpan<AdapterLayer> stack, long positions)
+    // are never folded, since rounding would lose small updates. In training (without a number of positions), neither are weights that are not parameters, since the graph would keep their values.
+    private bool FoldingIsCheaper(ReadOnlySpan<AdapterLayer> stack, long? positions)
     {
-        if (stack.IsEmpty || IsNarrow(Target.ComputeType) || (is_grad_enabled() && Target.Storage.Parameter is null) || LayersAreCheap(stack)) return false;
+        if (stack.IsEmpty || IsNarrow(Target.ComputeType) || (positions is null && Target.Storage.Parameter is null) || LayersAreCheap(stack)) return false;
         var cost = 0.0;
         foreach (var layer in stack)
         {
@@ -155,7 +158,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
             cost += layer.CostPerPosition;
         }
         var size = (double)Target.In * Target.Out;
-        if (is_grad_enabled()) return cost * 6 >= size;
+        if (positions is null) return cost * 6 >= size;
         return cost * positions >= size * 16 && (cost * positions >= size * 64 || FactorsOf(stack) is not { } factors || LowRankProductOf(factors) is null);
     }
 

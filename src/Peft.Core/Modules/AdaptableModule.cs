@@ -105,14 +105,18 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     /// <param name="rows">Number of rows.</param>
     internal DecodeLinear? ForDecoding(int rows) => Site is { } site ? site.ForDecoding(this, rows) : DecodeLinear.Of(DecodeMatrix, Bias, rows);
 
-    /// <summary>The weight as a matrix in a node of the autograd graph; null if the module is not a product.</summary>
+    /// <summary>The weight as a matrix of a step; null if the module is not a product.</summary>
     internal virtual FrozenMatrix? FrozenMatrix => null;
 
-    /// <summary>The normalization of a float32 value on the CPU in a node of the autograd graph; null if the kernels do not support it, or if the module is not a normalization.</summary>
-    internal virtual NodeInput? NormForTraining() => null;
+    /// <summary>The normalization of a float32 value on the CPU in a step; null if the kernels do not support it, or if the module is not a normalization.</summary>
+    internal virtual NodeInput? AsNormInput() => null;
 
-    /// <summary>The module with its adapters as a product in a node of the autograd graph; null if the kernels do not support it.</summary>
-    internal NodeProduct? ForTraining() => Site is { } site ? site.ForTraining() : FrozenMatrix is { } matrix ? PlainProduct.Of(matrix, Bias) : null;
+    /// <summary>The module with its adapters as a product of a step; null if the kernels do not support it.</summary>
+    /// <param name="rows">Number of rows.</param>
+    internal NodeProduct? AsProduct(long rows) => !is_grad_enabled() && QuantizesInputs ? null : Site is { } site ? site.AsProduct(rows) : FrozenMatrix is { } matrix ? PlainProduct.Of(matrix, Bias) : null;
+
+    // In evaluation, without gradients.
+    private bool QuantizesInputs => !training && Storage is IQuantizesInputs { QuantizesInputs: true };
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">The input does not fit.</exception>

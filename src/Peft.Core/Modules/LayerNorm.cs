@@ -9,11 +9,15 @@ public sealed class LayerNorm(long size, double epsilon = 1e-5, bool bias = true
 {
     internal override DecodeNorm? DecodeNorm => Site is null ? DecodeNorm.Of(Storage.Parameter!, Bias, epsilon, 0, centers: true) : null;
 
-    internal override NodeInput? NormForTraining()
-        => Site is null && size % 8 == 0 && Storage.Parameter is { requires_grad: false } weight && Bias?.requires_grad != true && TensorMemory.Supports(weight, Bias ?? weight)
+    internal override NodeInput? AsNormInput()
+        => Site is null && size % 8 == 0 && Storage.Parameter is { } weight && !TensorMemory.Learns(weight, Bias ?? weight) && TensorMemory.Supports(weight, Bias ?? weight)
             ? new CenteredInput(weight.contiguous(), Bias?.contiguous(), epsilon) : null;
 
     /// <inheritdoc/>
     public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
-        => nn.functional.layer_norm(input, [size], weight, bias, epsilon);
+    {
+        if (!LayerNormKernel.Supports(input, weight, bias)) return nn.functional.layer_norm(input, [size], weight, bias, epsilon);
+        using var scope = NewDisposeScope();
+        return LayerNormKernel.Normalise(input.contiguous(), weight.contiguous(), bias?.contiguous(), empty(input.shape, ScalarType.Float32), (float)epsilon).MoveToOuterDisposeScope();
+    }
 }

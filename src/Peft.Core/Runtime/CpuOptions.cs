@@ -22,7 +22,7 @@ public sealed record CpuOptions
     /// <summary>Attention with rotary embedding in one kernel: of whole sequences, packed or padded, forward and backward, and of one new position over the KV cache. <see cref="LayerNodes"/> requires it.</summary>
     public bool Attention { get; init; } = true;
 
-    /// <summary>RMSNorm and SwiGLU in one pass over the memory. <see cref="LayerNodes"/> of models with RMSNorm require it.</summary>
+    /// <summary>RMSNorm and SwiGLU in one pass over the memory; in inference mode, LayerNorm and activation functions likewise. <see cref="LayerNodes"/> of models with RMSNorm require it.</summary>
     public bool NormsAndGates { get; init; } = true;
 
     /// <summary>In training, the parts of a layer as autograd nodes that compute the outputs of norms and gates again instead of keeping them.</summary>

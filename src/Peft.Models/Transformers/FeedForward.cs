@@ -65,7 +65,7 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
         return down.call(kept);
     }
 
-    /// <summary>True if a node of the autograd graph can compute the network, if its projections can be products.</summary>
+    /// <summary>True if steps can compute the network, if its projections can be products.</summary>
     public bool HasSteps => gateUp is null && ActivationKernel.Supports(activation.Name) && !(down.training && dropout > 0);
 
     /// <summary>Adds steps for the network and returns true; false, without having added any, if the kernels do not support it.</summary>
@@ -73,10 +73,11 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
     /// <param name="norm">The normalization of the input.</param>
     /// <param name="input">Index of the input <c>[batch, sequence, hidden]</c>.</param>
     /// <param name="residual">Index of a value to add; null for none.</param>
-    public bool ForTraining(NodeSteps steps, NodeInput norm, int input, int? residual)
+    /// <param name="rows">Number of rows.</param>
+    public bool AddSteps(NodeSteps steps, NodeInput norm, int input, int? residual, long rows)
     {
-        if (!HasSteps || down.ForTraining() is not { } last) return false;
-        NodeProduct[] first = [.. Inputs.Select(module => module.ForTraining()).OfType<NodeProduct>()];
+        if (!HasSteps || down.AsProduct(rows) is not { } last) return false;
+        NodeProduct[] first = [.. Inputs.Select(module => module.AsProduct(rows)).OfType<NodeProduct>()];
         if (first.Length < Inputs.Count) return false;
         var wide = steps.Add(new LinearStep(norm, [input], null, first));
         steps.Add(new LinearStep(new ActivatedInput(activation.Name), [.. Enumerable.Range(wide, first.Length)], residual, last));

@@ -17,6 +17,9 @@ internal sealed class ForwardContext
     /// <summary>Number of new positions per row.</summary>
     public required int Length { get; init; }
 
+    /// <summary>Number of positions of all rows.</summary>
+    public long Rows => (long)Batch * Length;
+
     /// <summary>Number of preceding positions, in the cache or in a prefix.</summary>
     public required int Past { get; init; }
 

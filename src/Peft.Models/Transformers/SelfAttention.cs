@@ -134,13 +134,13 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     /// <param name="input">Index of the input <c>[batch, sequence, hidden]</c>.</param>
     /// <param name="residual">Index of a value to add; null for none.</param>
     /// <param name="context">The forward pass.</param>
-    public int? ForTraining(NodeSteps steps, NodeInput norm, int input, int? residual, ForwardContext context)
+    public int? AddSteps(NodeSteps steps, NodeInput norm, int input, int? residual, ForwardContext context)
     {
-        if (context.Cache is not null || size % 8 != 0 || !Fuses(context) || output.ForTraining() is not { } last) return null;
-        NodeProduct[] products = [.. Inputs.Select(module => module.ForTraining()).OfType<NodeProduct>()];
-        NodeInput[] norms = queryNorm is null ? [] : [.. new[] { queryNorm, keyNorm! }.Select(module => module.NormForTraining()).OfType<NodeInput>()];
+        if (context.Cache is not null || size % 8 != 0 || !Fuses(context) || output.AsProduct(context.Rows) is not { } last) return null;
+        NodeProduct[] products = [.. Inputs.Select(module => module.AsProduct(context.Rows)).OfType<NodeProduct>()];
+        NodeInput[] norms = queryNorm is null ? [] : [.. new[] { queryNorm, keyNorm! }.Select(module => module.AsNormInput()).OfType<NodeInput>()];
         if (products.Length < Inputs.Count || norms.Length < (queryNorm is null ? 0 : 2)) return null;
-        var again = TorchRuntime.Cpu.RecomputedProjections && (long)context.Batch * context.Length * (heads + 2 * keyValueHeads) * size > MinRecomputed;
+        var again = TorchRuntime.Cpu.RecomputedProjections && context.Rows * (heads + 2 * keyValueHeads) * size > MinRecomputed;
         var q = steps.Add(new LinearStep(norm, [input], null, products), again);
         if (joined is not null) q = steps.Add(new SplitStep(q, heads, keyValueHeads, size, perHead), again);
         int[] reads = [q, q + 1, q + 2];

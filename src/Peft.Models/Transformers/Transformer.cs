@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Peft.Kernels;
 using Peft.Modules;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -78,6 +79,7 @@ internal sealed class Transformer : Backbone
     public Tensor Run(ModelInput input, Tensor? encoded, Tensor? encodedMask)
     {
         using var scope = NewDisposeScope();
+        using var temporary = is_grad_enabled() ? null : TemporaryTensors.InStep();
         var embeddings = Embed(input);
         var shape = embeddings.shape;
         var context = Prepare(input, (int)shape[0], (int)shape[1], embeddings.dtype, embeddings.device);

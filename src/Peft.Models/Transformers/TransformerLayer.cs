@@ -12,6 +12,8 @@ namespace Peft.Models;
 /// </summary>
 internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tensor>
 {
+    private const int MostRowsOfModules = 128;
+
     private readonly SelfAttention attention;
     private readonly CrossAttention? crossAttention;
     private readonly FeedForward feedForward;
@@ -55,11 +57,11 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     /// <inheritdoc/>
     public override Tensor forward(Tensor input, ForwardContext context)
     {
-        if (postNorm) return NormLast(input, context);
+        if (postNorm) return NormLastByNode(input, context) ?? NormLast(input, context);
         if (Step(input, context) is { } stepped) return stepped;
         if (ByNode(input, context) is { } output) return output;
         using var middle = AddCross(AddAttention(input, context), context);
-        return AddFeedForward(parallel ? input : middle, middle);
+        return AddFeedForward(parallel ? input : middle, middle, context);
     }
 
     private Tensor AddAttention(Tensor input, ForwardContext context)
@@ -70,46 +72,49 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
         return input.add(attended, One);
     }
 
-    private Tensor AddFeedForward(Tensor input, Tensor residual)
+    private Tensor AddFeedForward(Tensor input, Tensor residual, ForwardContext context)
     {
-        if (AddFeedForwardByNode(input, residual) is { } added) return added;
+        if (AddFeedForwardByNode(input, residual, context) is { } added) return added;
         using var normal = feedForwardNorm.call(input);
         using var fed = Finish(feedForward.call(normal), feedForwardOutputNorm, dropout);
         return residual.add(fed, One);
     }
 
-    // The whole layer, in training as one node of the autograd graph that keeps few tensors; null if that does not apply.
+    // The whole layer as steps: in training, one node of the autograd graph that keeps few tensors. Null if that does not apply.
     private Tensor? ByNode(Tensor input, ForwardContext context)
     {
-        if (!UsesNodes(input) || crossAttention is not null || attentionOutputNorm is not null || feedForwardOutputNorm is not null || (training && (dropout > 0 || attentionDropout > 0))) return null;
+        if (!UsesNodes(input, context) || crossAttention is not null || attentionOutputNorm is not null || feedForwardOutputNorm is not null || Drops) return null;
         using var scope = NewDisposeScope();
-        if (!feedForward.HasSteps || feedForwardNorm.NormForTraining() is not { } second || attentionNorm.NormForTraining() is not { } first) return null;
+        if (!feedForward.HasSteps || feedForwardNorm.AsNormInput() is not { } second || attentionNorm.AsNormInput() is not { } first) return null;
         var steps = new NodeSteps(input.contiguous());
-        if (attention.ForTraining(steps, first, 0, 0, context) is not { } middle) return null;
-        return feedForward.ForTraining(steps, second, parallel ? 0 : middle, middle) ? steps.Run()[0].MoveToOuterDisposeScope() : null;
+        if (attention.AddSteps(steps, first, 0, 0, context) is not { } middle) return null;
+        return feedForward.AddSteps(steps, second, parallel ? 0 : middle, middle, context.Rows) ? steps.Run()[0].MoveToOuterDisposeScope() : null;
     }
 
     /// <summary>The input plus the attention, in training as a node of the autograd graph that keeps few tensors; null if that does not apply.</summary>
     internal Tensor? AddAttentionByNode(Tensor input, ForwardContext context)
     {
-        if (!UsesNodes(input) || attentionOutputNorm is not null || attentionNorm.NormForTraining() is not { } norm) return null;
+        if (!UsesNodes(input, context) || attentionOutputNorm is not null || attentionNorm.AsNormInput() is not { } norm) return null;
         using var scope = NewDisposeScope();
         var drops = training && attentionDropout > 0;
         var steps = new NodeSteps(input.contiguous());
-        return attention.ForTraining(steps, norm, 0, drops ? null : 0, context) is null ? null : Dropped(steps.Run()[0], drops ? input : null, attentionDropout);
+        return attention.AddSteps(steps, norm, 0, drops ? null : 0, context) is null ? null : Dropped(steps.Run()[0], drops ? input : null, attentionDropout);
     }
 
     /// <summary>A residual plus the feed-forward network, likewise.</summary>
-    internal Tensor? AddFeedForwardByNode(Tensor input, Tensor residual)
+    internal Tensor? AddFeedForwardByNode(Tensor input, Tensor residual, ForwardContext context)
     {
-        if (!UsesNodes(input) || feedForwardOutputNorm is not null || feedForwardNorm.NormForTraining() is not { } norm) return null;
+        if (!UsesNodes(input, context) || feedForwardOutputNorm is not null || feedForwardNorm.AsNormInput() is not { } norm) return null;
         using var scope = NewDisposeScope();
         var drops = training && dropout > 0;
         var steps = new NodeSteps(input.contiguous(), residual.contiguous());
-        return !feedForward.ForTraining(steps, norm, 0, drops ? null : 1) ? null : Dropped(steps.Run()[0], drops ? residual : null, dropout);
+        return !feedForward.AddSteps(steps, norm, 0, drops ? null : 1, context.Rows) ? null : Dropped(steps.Run()[0], drops ? residual : null, dropout);
     }
 
-    private bool UsesNodes(Tensor input) => is_grad_enabled() && TorchRuntime.Cpu.LayerNodes && !IsHooked && TensorMemory.Supports(input);
+    // In inference, modules have kernels for fewer rows.
+    private bool UsesNodes(Tensor input, ForwardContext context) => TorchRuntime.Cpu.LayerNodes && !IsHooked && TensorMemory.Supports(input) && (!is_inference_mode_enabled() || context.Rows > MostRowsOfModules);
+
+    private bool Drops => training && (dropout > 0 || attentionDropout > 0);
 
     // Dropout comes before the residual, which a node has added if there is none here.
     private static Tensor Dropped(Tensor change, Tensor? residual, double probability)
@@ -144,6 +149,20 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
         if (attention.ValueFold() is { } values) folds.Add(values);
         if (feedForward.UpFold() is { } up) folds.Add(up);
         return folds;
+    }
+
+    /// <summary>The whole layer with post-norm, likewise.</summary>
+    internal Tensor? NormLastByNode(Tensor input, ForwardContext context)
+    {
+        if (!UsesNodes(input, context) || crossAttention is not null || Drops || !feedForward.HasSteps) return null;
+        using var scope = NewDisposeScope();
+        if (attentionNorm.AsNormInput() is not { } first || feedForwardNorm.AsNormInput() is not { } second) return null;
+        var steps = new NodeSteps(input.contiguous());
+        if (attention.AddSteps(steps, new PlainInput(), 0, 0, context) is not { } sum) return null;
+        var middle = steps.Add(new NormStep(first, sum), isRecomputed: true);
+        if (!feedForward.AddSteps(steps, new PlainInput(), middle, middle, context.Rows)) return null;
+        steps.Add(new NormStep(second, steps.Count - 1));
+        return steps.Run()[0].MoveToOuterDisposeScope();
     }
 
     private Tensor NormLast(Tensor input, ForwardContext context)

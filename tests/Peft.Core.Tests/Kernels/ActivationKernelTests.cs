@@ -13,7 +13,7 @@ public class ActivationKernelTests
         get
         {
             var data = new TheoryData<string, bool>();
-            foreach (var name in new[] { "silu", "swish", "relu", "relu2", "quick_gelu", "gelu_new", "gelu_pytorch_tanh" })
+            foreach (var name in new[] { "silu", "swish", "relu", "relu2", "quick_gelu", "gelu", "gelu_python", "gelu_new", "gelu_pytorch_tanh" })
                 foreach (var gated in new[] { true, false }) data.Add(name, gated);
             return data;
         }
@@ -25,6 +25,7 @@ public class ActivationKernelTests
         "relu" => nn.functional.relu(x),
         "relu2" => nn.functional.relu(x).square(),
         "quick_gelu" => x * (x * 1.702).sigmoid(),
+        "gelu" or "gelu_python" => nn.functional.gelu(x),
         _ => x.gelu(GELU.Approximate.tanh),
     };
 
@@ -58,6 +59,7 @@ public class ActivationKernelTests
 
     [Theory]
     [InlineData("silu")]
+    [InlineData("gelu")]
     [InlineData("gelu_new")]
     [InlineData("quick_gelu")]
     public void Derivatives_far_from_zero_are_0_and_1(string name)
@@ -71,11 +73,23 @@ public class ActivationKernelTests
         foreach (var (value, exact) in y.data<float>().ToArray().Zip(new[] { 1e18f, 1e30f, 3e38f, 0, 0, 0, 1e10f, 0 })) value.ShouldBe(exact, 1e-30);
     }
 
+    // torch computes ½x·(1 + erf(x/√2)), whose sum has few correct digits, or none, where erf is near −1.
+    [Fact]
+    public void Gelu_has_correct_digits_for_negative_values()
+    {
+        using var scope = NewDisposeScope();
+        var x = linspace(-12, 3, 100_001, float32);
+        var wide = x.to(float64);
+        var exact = special.erfc(wide * -Math.Sqrt(0.5)) * wide * 0.5;
+        var y = ActivationKernel.Run("gelu", x, null, empty_like(x));
+        (y.to(float64) - exact).abs().div(exact.abs() + 1e-38).max().item<double>().ShouldBeLessThan(1e-6);
+    }
+
     [Fact]
     public void Values_that_are_not_numbers_stay_so()
     {
         using var scope = NewDisposeScope();
-        foreach (var name in new[] { "silu", "quick_gelu", "gelu_new" })
+        foreach (var name in new[] { "silu", "quick_gelu", "gelu", "gelu_new" })
         {
             var (x, ofX) = (full(8, float.NaN), empty(8));
             ActivationKernel.Run(name, x, null, empty_like(x)).isnan().all().item<bool>().ShouldBeTrue(name);

@@ -120,6 +120,31 @@ public class FactoredProductTests
         LowRankProduct.Of(new FrozenMatrix(w.to(float64)), null, a.to(float64), b.to(float64), 1).ShouldBeNull();
     }
 
+    // Whole tiles and panels and their remainders, one and several blocks of W, and a matrix that BLAS multiplies.
+    [Theory]
+    [InlineData(8, 64, 48, 8)]
+    [InlineData(17, 24, 40, 3)]
+    [InlineData(101, 776, 200, 19)]
+    [InlineData(5, 40, 384, 64)]
+    public void The_update_and_a_residual_are_added_to_the_tiles_of_the_product(int rows, int inputs, int outputs, int rank)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(rows);
+        var (x, w, bias, residual) = (randn(rows, inputs), randn(outputs, inputs), randn(outputs), randn(rows, outputs));
+        var (a, b) = (new Parameter(randn(rank, inputs)), new Parameter(randn(outputs, rank)));
+        using var _ = no_grad();
+        var exact = nn.functional.linear(x.to(float64), w.to(float64) + b.to(float64).mm(a.to(float64)) * 0.5, bias.to(float64));
+        var product = LowRankProduct.Of(new FrozenMatrix(w), bias, a, b, 0.5).ShouldNotBeNull();
+        var (output, kept) = product.Multiply(x, isTemporary: false);
+        var (sum, _) = product.MultiplyAndAdd(x, residual);
+        output.to(float64).RelativeDifference(exact).ShouldBeLessThan(2e-6);
+        sum.Difference(output + residual).ShouldBe(0);
+        product.MultiplyAgain(x, [a, b, .. kept]).Difference(output).ShouldBe(0);
+        product.Add(nn.functional.linear(x, w, bias), x).RelativeDifference(output).ShouldBeLessThan(2e-6);
+        var plain = PlainProduct.Of(new FrozenMatrix(w), bias).ShouldNotBeNull();
+        plain.MultiplyAndAdd(x, residual).Output.Difference(plain.Multiply(x, isTemporary: false).Output + residual).ShouldBe(0);
+    }
+
     private static Tensor Product(Tensor x, NodeProduct? product) => LinearStep.Run(new PlainInput(), [x], null, product.ShouldNotBeNull())[0];
 
     // The formula in float64. Sums of float32 are off by some units in the last place of their largest terms.

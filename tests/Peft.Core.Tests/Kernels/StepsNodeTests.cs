@@ -100,6 +100,36 @@ public class StepsNodeTests
         foreach (var (ours, theirs) in leaves.Zip(exact).Where(pair => pair.First.requires_grad)) ours.grad!.RelativeDifference(theirs.grad!).ShouldBeLessThan(1e-5);
     }
 
+    [Fact]
+    public void Without_gradients_values_are_the_same_and_are_freed_after_their_last_use()
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(5);
+        const int Hidden = 128;
+        var (x, weight, w1, w2) = (randn(2, 300, Hidden, requires_grad: true), randn(Hidden).abs(), randn(2 * Hidden, Hidden), randn(Hidden, 2 * Hidden));
+        var (a, b) = (new Parameter(randn(4, 2 * Hidden)), new Parameter(randn(Hidden, 4)));
+        Tensor Run()
+        {
+            using var inner = NewDisposeScope();
+            var steps = new NodeSteps(x);
+            var wide = steps.Add(new LinearStep(new NormalizedInput(weight, 1e-3, 0), [0], null, PlainProduct.Of(new FrozenMatrix(w1), null)!));
+            var middle = steps.Add(new LinearStep(new ActivatedInput("gelu"), [wide], 0, LowRankProduct.Of(new FrozenMatrix(w2), null, a, b, 0.5)!));
+            steps.Add(new NormStep(new NormalizedInput(weight, 1e-3, 0), middle));
+            return steps.Run()[0].MoveToOuterDisposeScope();
+        }
+
+        var expected = Run();
+        expected.requires_grad.ShouldBeTrue();
+        using var none = no_grad();
+        using var temporary = TemporaryTensors.InStep();
+        var actual = Run();
+        actual.requires_grad.ShouldBeFalse();
+        actual.Difference(expected).ShouldBe(0);
+        var before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
+        for (var i = 0; i < 3; i++) Run().Dispose();
+        DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount.ShouldBe(before);
+    }
+
     [Theory]
     [InlineData(false, false)]
     [InlineData(true, false)]

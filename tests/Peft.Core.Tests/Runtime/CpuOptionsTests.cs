@@ -27,6 +27,8 @@ public sealed class CpuOptionsTests : IDisposable
         {
             Switches(() => SkinnyProduct.Supports(few, weight, null, 16), new() { SkinnyProducts = false });
             Switches(() => DecodeProduct.Supports(one, weight, null, 16), new() { SmallProducts = false });
+            Switches(() => LayerNormKernel.Supports(few, weight[0], null), new() { NormsAndGates = false });
+            Switches(() => ActivationKernel.Supports("gelu", few), new() { NormsAndGates = false });
             Switches(() => LowRankStep.Supports(few, a, b), new() { LowRankProducts = false });
         }
         Switches(() => MatrixProduct.Supports(randn(8, 16), weight, 16), new() { MatrixProducts = false });

@@ -25,6 +25,7 @@ public class DecodeLayerTests
         { "gemma3_text", """ "num_key_value_heads": 2, "head_dim": 8, "rms_norm_eps": 1e-6, "hidden_activation": "gelu_pytorch_tanh", "query_pre_attn_scalar": 8, "sliding_window": 4, "layer_types": ["sliding_attention", "full_attention"] """ },
         { "gpt2", """ "n_embd": 32, "n_head": 4, "n_layer": 2, "n_inner": 44, "n_positions": 64, "activation_function": "gelu_new" """ },
         { "gpt_neox", """ "hidden_act": "gelu_fast", "rotary_pct": 0.5, "use_parallel_residual": true """ },
+        { "gpt_neox", """ "hidden_act": "gelu", "rotary_pct": 0.5, "use_parallel_residual": false """ },
         { "opt", """ "ffn_dim": 44, "activation_function": "relu", "do_layer_norm_before": true, "word_embed_proj_dim": 32 """ },
     };
 
