@@ -6,7 +6,7 @@ namespace Peft.Models.Tests;
 /// <summary>Layers of encoders with post-norm: as steps, they train and predict as the modules one by one do.</summary>
 public class PostNormTests
 {
-    private const int Rows = 6, Length = 30;   // more positions than the kernels of modules are for
+    private const int Rows = 6, Length = 30;   // more positions than the kernels of modules are for, in inference
 
     [Theory]
     [InlineData("bert", "gelu", 0.0)]
@@ -35,8 +35,7 @@ public class PostNormTests
         foreach (var (one, other) in steps.Zip(modules)) one.RelativeDifference(other).ShouldBeLessThan(2e-5);
 
         model.eval();
-        Taken(true);
-        using (no_grad()) Forward().RelativeDifference(ByModules(Forward)).ShouldBeLessThan(1e-5);
+        using (no_grad()) Taken(false);
         using var inference = inference_mode();
         Taken(true);
         Forward().RelativeDifference(ByModules(Forward)).ShouldBeLessThan(1e-5);

@@ -114,8 +114,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         if (pass.IsOwn || ForwardPass.Current.IsPreliminary || pass.State.Draft.Observer is not null || here.UsesBaseWeights || here.Rows is not null || !Target.IsProduct) return null;
         if (here.Layers.Length == 0) return PlainProduct.Of(Matrix(), Target.Bias);
         if (pass.State.KeepsFolded && !is_grad_enabled()) return here.Folded(this) is var (weight, bias) ? PlainProduct.Of(new(weight), bias) : null;
-        // Outside of inference mode, a forward pass without gradients (activation checkpointing) must round like those with gradients.
-        return FactorsOf(here.Layers) is { } factors ? ProductOf(factors, FoldingIsCheaper(here.Layers, is_inference_mode_enabled() ? rows : null)) : null;
+        return FactorsOf(here.Layers) is { } factors ? ProductOf(factors, FoldingIsCheaper(here.Layers, is_grad_enabled() ? null : rows)) : null;
     }
 
     // The few rows of a decode step.

@@ -111,8 +111,8 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
         return !feedForward.AddSteps(steps, norm, 0, drops ? null : 1, context.Rows) ? null : Dropped(steps.Run()[0], drops ? residual : null, dropout);
     }
 
-    // In inference, modules have kernels for fewer rows.
-    private bool UsesNodes(Tensor input, ForwardContext context) => TorchRuntime.Cpu.LayerNodes && !IsHooked && TensorMemory.Supports(input) && (!is_inference_mode_enabled() || context.Rows > MostRowsOfModules);
+    // In training, and for many rows in inference: modules have kernels for fewer. Other passes without gradients are the modules' own.
+    private bool UsesNodes(Tensor input, ForwardContext context) => TorchRuntime.Cpu.LayerNodes && !IsHooked && TensorMemory.Supports(input) && (is_grad_enabled() || (is_inference_mode_enabled() && context.Rows > MostRowsOfModules));
 
     private bool Drops => training && (dropout > 0 || attentionDropout > 0);
 
