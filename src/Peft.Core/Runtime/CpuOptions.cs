@@ -25,7 +25,7 @@ public sealed record CpuOptions
     /// <summary>RMSNorm and SwiGLU in one pass over the memory; in inference mode, LayerNorm and activation functions likewise. <see cref="LayerNodes"/> of models with RMSNorm require it.</summary>
     public bool NormsAndGates { get; init; } = true;
 
-    /// <summary>In training, the parts of a layer as autograd nodes that compute the outputs of norms and gates again instead of keeping them.</summary>
+    /// <summary>In training, the parts of a layer as autograd nodes that compute the outputs of norms and gates again instead of keeping them. In inference with more than 128 positions, the same steps without a graph.</summary>
     public bool LayerNodes { get; init; } = true;
 
     /// <summary>In training, a layer's queries, keys, values and attended states are computed again in the backward pass instead of kept, if the former are more than 2¹⁷ values. Requires <see cref="LayerNodes"/>.</summary>
