@@ -136,7 +136,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     /// <param name="context">The forward pass.</param>
     public int? AddSteps(NodeSteps steps, NodeInput norm, int input, int? residual, ForwardContext context)
     {
-        if (context.Cache is not null || size % 8 != 0 || !Fuses(context) || output.AsProduct(context.Rows) is not { } last) return null;
+        if ((context.Cache is not null && !FillsCache(context)) || size % 8 != 0 || !Fuses(context) || output.AsProduct(context.Rows) is not { } last) return null;
         NodeProduct[] products = [.. Inputs.Select(module => module.AsProduct(context.Rows)).OfType<NodeProduct>()];
         NodeInput[] norms = queryNorm is null ? [] : [.. new[] { queryNorm, keyNorm! }.Select(module => module.AsNormInput()).OfType<NodeInput>()];
         if (products.Length < Inputs.Count || norms.Length < (queryNorm is null ? 0 : 2)) return null;
@@ -145,7 +145,20 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         if (joined is not null) q = steps.Add(new SplitStep(q, heads, keyValueHeads, size, perHead), again);
         int[] reads = [q, q + 1, q + 2];
         for (var i = 0; i < norms.Length; i++) reads[i] = steps.Add(new NormStep(norms[i], reads[i]), again);
+        if (context.Cache is not null) steps.Add(new CacheStep(reads[1], reads[2], (k, v) => Append(k, v, context)));
         return steps.Add(new LinearStep(new PlainInput(), [steps.Add(Step(reads, context))], residual, last), again && last.Trained.Length > 0);   // otherwise, the attention would have to be kept for it
+    }
+
+    // True for a prompt without padding.
+    private static bool FillsCache(ForwardContext context) => is_inference_mode_enabled() && context is { Causal: true, Past: 0, KeyMask: null, PromptLengths: null, PackedLengths: null };
+
+    // Keys are cached rotated.
+    private void Append(Tensor k, Tensor v, ForwardContext context)
+    {
+        using var scope = NewDisposeScope();
+        Tensor keys = k.view(context.Batch, context.Length, keyValueHeads, size), values = v.view(context.Batch, context.Length, keyValueHeads, size);
+        if (AnglesOf(context) is { } angles) keys = RotaryTable.Rotate(keys, angles, rotated, size);
+        context.Cache!.Append(context.Layer, keys.transpose(1, 2), values.transpose(1, 2), context.Length);
     }
 
     /// <summary>The queries' attention to the virtual tokens of this layer, <c>[batch, sequence, heads · size]</c>; null if there are none.</summary>
