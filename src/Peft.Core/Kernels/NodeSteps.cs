@@ -44,7 +44,7 @@ internal sealed class NodeSteps(params Tensor[] inputs)
     // Without gradients, each value is freed after its last use.
     private Tensor[] Compute()
     {
-        var (values, last, first) = (new Tensor[Count], LastUses(), inputs.Length);
+        var (values, uses, first) = (new Tensor[Count], Uses(), inputs.Length);
         inputs.CopyTo(values, 0);
         for (var i = 0; i < steps.Count; i++)
         {
@@ -55,17 +55,18 @@ internal sealed class NodeSteps(params Tensor[] inputs)
             outputs.CopyTo(values, first);
             first += outputs.Length;
             foreach (var read in steps[i].Reads.Distinct())
-                if (read >= inputs.Length && last[read] == i) TemporaryTensors.Return(values[read]);
+                if (read >= inputs.Length && uses[read].Last == i) TemporaryTensors.Return(values[read]);
         }
         return values[^steps[^1].Outputs..];
     }
 
-    // For each value, the last step that reads it.
-    private int[] LastUses()
+    /// <summary>For each value, the first and the last step that reads it; (<see cref="int.MaxValue"/>, −1) if none does.</summary>
+    public (int First, int Last)[] Uses()
     {
-        var last = new int[Count];
+        var uses = new (int First, int Last)[Count];
+        Array.Fill(uses, (int.MaxValue, -1));
         for (var i = 0; i < steps.Count; i++)
-            foreach (var read in steps[i].Reads) last[read] = i;
-        return last;
+            foreach (var read in steps[i].Reads) uses[read] = (Math.Min(uses[read].First, i), i);
+        return uses;
     }
 }

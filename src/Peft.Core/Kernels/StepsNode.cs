@@ -48,16 +48,7 @@ internal sealed class StepsNode : GraphNode<StepsNode>
         }
 
         /// <summary>For each value, the first and the last step that reads it.</summary>
-        public (int First, int Last)[] Uses { get; } = UsesOf(steps);
-
-        private static (int, int)[] UsesOf(NodeSteps steps)
-        {
-            var uses = new (int First, int Last)[steps.Count];
-            Array.Fill(uses, (int.MaxValue, -1));
-            for (var i = 0; i < steps.All.Count; i++)
-                foreach (var read in steps.All[i].Reads) uses[read] = (Math.Min(uses[read].First, i), i);
-            return uses;
-        }
+        public (int First, int Last)[] Uses { get; } = steps.Uses();
     }
 
     /// <summary>Runs the steps, and returns the outputs of the last one.</summary>
