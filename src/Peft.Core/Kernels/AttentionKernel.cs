@@ -221,11 +221,21 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
     private static void Rotate(float* from, nint fromRow, float* to, nint toRow, int count, int rotated, float* cosine, float* sine, float scale)
     {
         nint half = rotated / 2;
-        var factor = Vector128.Create(scale);
+        var (wide, factor) = (Vector512.Create(scale), Vector128.Create(scale));
         for (var row = 0; row < count; row++, from += fromRow, to += toRow, cosine += rotated, sine += rotated)
         {
             FetchRows(from + Queries * fromRow, to + Queries * toRow, rotated);
             nint d = 0;
+            if (Vector512.IsHardwareAccelerated)
+            {
+                for (; d + 16 <= half; d += 16)
+                {
+                    Vector512<float> x = Vector512.Load(from + d), y = Vector512.Load(from + half + d);
+                    Vector512<float> c = Vector512.Load(cosine + d) * wide, s = Vector512.Load(sine + d) * wide;
+                    (x * c - y * s).Store(to + d);
+                    (y * c + x * s).Store(to + half + d);
+                }
+            }
             for (; d + 4 <= half; d += 4)
             {
                 Vector128<float> x = Vector128.Load(from + d), y = Vector128.Load(from + half + d);
@@ -245,11 +255,13 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
     [MethodImpl(JitOptions.Loop)]
     private static void Scale(float* from, nint fromRow, float* to, nint toRow, int count, int width, float scale)
     {
-        var factor = Vector256.Create(scale);
+        var (wide, factor) = (Vector512.Create(scale), Vector256.Create(scale));
         for (var row = 0; row < count; row++, from += fromRow, to += toRow)
         {
             FetchRows(from + Queries * fromRow, to + Queries * toRow, width);
             nint d = 0;
+            if (Vector512.IsHardwareAccelerated)
+                for (; d + 16 <= width; d += 16) (Vector512.Load(from + d) * wide).Store(to + d);
             for (; d + 8 <= width; d += 8) (Vector256.Load(from + d) * factor).Store(to + d);
             for (; d < width; d++) to[d] = from[d] * scale;
         }
