@@ -21,11 +21,12 @@ internal static class Shapes
     /// <param name="device">Where the model is; null for the CPU.</param>
     /// <param name="positions">Number of positions that are needed: a model with random weights and fewer gets more.</param>
     /// <param name="path">A file or folder to read; null for random weights.</param>
-    public static (CausalLM Model, PeftModel Peft) Adapted(string shape, int rank, QuantizationOptions? quantization = null, Device? device = null, int positions = 0, string? path = null)
+    /// <param name="dropout">Dropout of LoRA.</param>
+    public static (CausalLM Model, PeftModel Peft) Adapted(string shape, int rank, QuantizationOptions? quantization = null, Device? device = null, int positions = 0, string? path = null, double dropout = 0)
     {
         var model = path is null ? Random(shape, device, positions) : CausalLM.FromPretrained(path, new LoadOptions { Device = device });
         if (quantization is not null) model.Quantize(quantization);
-        return (model, model.ApplyLora(rank, targets: shape == "gpt2" ? new[] { "c_attn" } : ModuleSelector.AllLinear));
+        return (model, model.ApplyAdapter(new LoraOptions { Rank = rank, Alpha = rank, TargetModules = shape == "gpt2" ? new[] { "c_attn" } : ModuleSelector.AllLinear, Dropout = dropout }));
     }
 
     private static CausalLM Random(string shape, Device? device, int positions)

@@ -49,6 +49,12 @@ public sealed class CpuOptionsTests : IDisposable
         using var model = DecodeLayerTests.Create("llama", """ "num_key_value_heads": 2, "rms_norm_eps": 1e-5, "hidden_act": "silu" """);
         using var peft = DecodeLayerTests.Adapt(model);
         foreach (var technique in new[] { nameof(CpuOptions.LayerNodes), nameof(CpuOptions.Attention) }) Switches(() => TrainingNodeTests.Taken(model).Attention, technique);
+        using (var dropping = DecodeLayerTests.Create("gpt2", """ "n_embd": 32, "n_head": 4, "n_layer": 2, "n_inner": 48, "n_positions": 64, "activation_function": "gelu_new", "resid_pdrop": 0.1 """))
+        {
+            using var lora = DecodeLayerTests.Adapt(dropping);
+            dropping.train();
+            Switches(() => TrainingNodeTests.Taken(dropping).FeedForward, nameof(CpuOptions.DropoutMasks));
+        }
         var (input, labels) = Pairs();
         Switches(() => PackedRows.Of(model, input, labels) is not null, nameof(CpuOptions.UnpaddedBatches));
         Switches(() => PackedRows.Of(model, input, labels)!.Input.PackedParents is not null, nameof(CpuOptions.SharedPrompts));

@@ -1,26 +1,13 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>
-/// Dropout of attention weights. Whether a weight is dropped is a function of a seed, its head, its query and its key, so that the backward pass recomputes the mask instead of storing it.
-/// </summary>
-/// <param name="Probability">The probability, below 1.</param>
-/// <param name="Seed">The seed of this forward pass.</param>
-internal readonly record struct AttentionDropout(double Probability, uint Seed)
+/// <summary><see cref="DropoutMask"/> of attention weights: whether one is dropped is a function of the seed, its head, its query and its key.</summary>
+internal static class AttentionDropout
 {
-    /// <summary>Creates dropout with a seed from torch's generator, or none.</summary>
-    /// <param name="probability">The probability, below 1; 0 for none.</param>
-    public static AttentionDropout? Draw(double probability)
-    {
-        if (probability == 0) return null;
-        using var seed = randint(0, 1L << 32, [1], ScalarType.Int64);
-        return new(probability, (uint)seed.item<long>());
-    }
-
     /// <summary>Applies dropout to values <c>[keys, 16 queries]</c>: each becomes 0, or is multiplied by 1/(1 − p).</summary>
+    /// <param name="dropout">Probability and seed.</param>
     /// <param name="values">The values.</param>
     /// <param name="span">The sequence.</param>
     /// <param name="head">Index of the head.</param>
@@ -28,16 +15,16 @@ internal readonly record struct AttentionDropout(double Probability, uint Seed)
     /// <param name="key">Position of the first key.</param>
     /// <param name="keys">Number of keys.</param>
     /// <param name="row">Row stride of the values.</param>
-    public unsafe void Apply(float* values, AttentionSpan span, int head, int query, int key, int keys, int row)
+    public static unsafe void Apply(this DropoutMask dropout, float* values, AttentionSpan span, int head, int query, int key, int keys, int row)
     {
-        var (threshold, factor) = (Vector256.Create((uint)(Probability * uint.MaxValue)), Vector256.Create((float)(1 / (1 - Probability))));
+        var (threshold, factor) = (Vector256.Create((uint)(dropout.Probability * uint.MaxValue)), Vector256.Create((float)(1 / (1 - dropout.Probability))));
         var (left, right) = (Lanes(span.Row(query)), Lanes(span.Row(query) + 8));
-        var ofHead = Mix(Seed + (uint)head * 0x9E3779B9);
+        var ofHead = RandomBits.Mix(dropout.Seed + (uint)head * 0x9E3779B9);
         for (var i = 0; i < keys; i++, values += row)
         {
-            var ofKey = Vector256.Create(Mix(ofHead + (uint)span.Row(key + i) * 0x85EBCA6B));
-            Keep(values, Mix(ofKey ^ left), threshold, factor);
-            Keep(values + 8, Mix(ofKey ^ right), threshold, factor);
+            var ofKey = Vector256.Create(RandomBits.Mix(ofHead + (uint)span.Row(key + i) * 0x85EBCA6B));
+            Keep(values, RandomBits.Mix(ofKey ^ left), threshold, factor);
+            Keep(values + 8, RandomBits.Mix(ofKey ^ right), threshold, factor);
         }
     }
 
@@ -46,20 +33,4 @@ internal readonly record struct AttentionDropout(double Probability, uint Seed)
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static unsafe void Keep(float* at, Vector256<uint> random, Vector256<uint> threshold, Vector256<float> factor)
         => (Vector256.GreaterThanOrEqual(random, threshold).AsSingle() & (Vector256.Load(at) * factor)).Store(at);
-
-    // The integer hash "lowbias32" of Chris Wellons (hash-prospector, in the public domain): every bit of the input changes about half of the bits of the output.
-    private static uint Mix(uint x)
-    {
-        x = (x ^ (x >> 16)) * 0x7FEB352D;
-        x = (x ^ (x >> 15)) * 0x846CA68B;
-        return x ^ (x >> 16);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<uint> Mix(Vector256<uint> x)
-    {
-        x = (x ^ (x >>> 16)) * 0x7FEB352Du;
-        x = (x ^ (x >>> 15)) * 0x846CA68Bu;
-        return x ^ (x >>> 16);
-    }
 }

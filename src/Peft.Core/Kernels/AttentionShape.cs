@@ -9,4 +9,4 @@ namespace Peft.Kernels;
 /// <param name="Window">Number of positions that a query attends to, including itself; null for all preceding ones.</param>
 /// <param name="Causal">True if a query attends to no later key. Required for a window.</param>
 /// <param name="Dropout">Dropout of the weights; null for none.</param>
-internal sealed record AttentionShape(int Heads, int KeyValueHeads, int Size, int Rotated, float Scale, int? Window, bool Causal = true, AttentionDropout? Dropout = null);
+internal sealed record AttentionShape(int Heads, int KeyValueHeads, int Size, int Rotated, float Scale, int? Window, bool Causal = true, DropoutMask? Dropout = null);

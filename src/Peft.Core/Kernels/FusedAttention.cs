@@ -9,9 +9,10 @@ namespace Peft.Kernels;
 /// </summary>
 internal sealed class FusedAttention : NodeStep
 {
-    private readonly AttentionShape shape;
+    private readonly double dropout;
     private readonly AttentionSpan[][] families;   // a family is a sequence and the sequences that continue it
     private readonly Tensor cosine, sine;
+    private AttentionShape shape;
 
     /// <summary>True if the kernel supports such heads.</summary>
     public static bool Supports(Tensor q, Tensor k, Tensor v, int size) => size % 8 == 0 && TensorMemory.Supports(q, k, v);
@@ -30,11 +31,12 @@ internal sealed class FusedAttention : NodeStep
     /// cos of each angle, repeated for both halves: <c>[sequence, 1, rotated]</c>, or <c>[batch, sequence, 1, rotated]</c>; null without a rotary embedding.
     /// </param>
     /// <param name="sine">Likewise, −sin for the first half and sin for the second.</param>
-    public FusedAttention(int[] reads, int batch, int length, AttentionShape shape, IReadOnlyList<int>? lengths, IReadOnlyList<int>? parents, IReadOnlyList<int>? real, Tensor? cosine, Tensor? sine)
+    /// <param name="dropout">Probability with which a weight is dropped, below 1. The mask is drawn when the step runs.</param>
+    public FusedAttention(int[] reads, int batch, int length, AttentionShape shape, IReadOnlyList<int>? lengths, IReadOnlyList<int>? parents, IReadOnlyList<int>? real, Tensor? cosine, Tensor? sine, double dropout = 0)
         : base(reads)
     {
         var perRow = cosine is { } angles && angles.dim() == 4;
-        (this.shape, families) = (shape, lengths is null ? Rows(batch, length, real, perRow) : Packed(lengths, parents, perRow));
+        (this.shape, this.dropout, families) = (shape, dropout, lengths is null ? Rows(batch, length, real, perRow) : Packed(lengths, parents, perRow));
         (this.cosine, this.sine) = ((cosine ?? empty(0)).AsContiguous(), (sine ?? empty(0)).AsContiguous());
     }
 
@@ -48,7 +50,11 @@ internal sealed class FusedAttention : NodeStep
     {
         using var scope = NewDisposeScope();
         Tensor[] inputs = [q.contiguous(), k.contiguous(), v.contiguous()];
-        if (!TensorMemory.RequiresGrad(inputs)) return step.Compute(inputs[0], inputs[1], inputs[2], null, isTemporary: false).MoveToOuterDisposeScope();
+        if (!TensorMemory.RequiresGrad(inputs))
+        {
+            step.DrawMask();
+            return step.Compute(inputs[0], inputs[1], inputs[2], null, isTemporary: false).MoveToOuterDisposeScope();
+        }
         var steps = new NodeSteps(inputs);
         steps.Add(step);
         return steps.Run()[0].MoveToOuterDisposeScope();
@@ -56,12 +62,18 @@ internal sealed class FusedAttention : NodeStep
 
     public override Tensor[] Forward(Tensor[] values, List<Tensor> kept)
     {
+        DrawMask();
         var norms = empty([values[0].shape[0], values[0].shape[1], shape.Heads, 2], ScalarType.Float32);
         kept.AddRange([cosine, sine, norms]);
         return [Compute(values[0], values[1], values[2], norms, IsTemporary)];
     }
 
     public override Tensor[] Again(Tensor[] values, ReadOnlySpan<Tensor> saved) => [Compute(values[0], values[1], values[2], null, isTemporary: true)];
+
+    private void DrawMask()
+    {
+        if (dropout > 0) shape = shape with { Dropout = DropoutMask.Draw(dropout) };
+    }
 
     private unsafe Tensor Compute(Tensor q, Tensor k, Tensor v, Tensor? norms, bool isTemporary)
     {

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>x·Wᵀ + b + s·(x·Aᵀ)·Bᵀ for a frozen matrix W and trainable low-rank factors B and A. The update is added in place to the product with W, and only x·Aᵀ is kept. <see cref="FactoredProduct"/> is for small matrices.</summary>
+/// <summary>x·Wᵀ + b + s·(x·Aᵀ)·Bᵀ for a frozen matrix W and trainable low-rank factors B and A, perhaps with dropout of the second x. The update is added in place to the product with W, and only x·Aᵀ is kept. <see cref="FactoredProduct"/> is for small matrices.</summary>
 internal sealed unsafe class LowRankProduct : NodeProduct
 {
     private const int MaxRank = 64;   // above this, BLAS is as fast
@@ -13,11 +13,14 @@ internal sealed unsafe class LowRankProduct : NodeProduct
     private readonly Tensor? bias;
     private readonly int inputs, outputs, rank, wide;
     private readonly float scale;
+    private readonly double dropout;
     private readonly bool aRequiresGrad, bRequiresGrad;
 
-    private LowRankProduct(FrozenMatrix weight, Tensor? bias, Tensor a, Tensor b, double scale)
+    private DropoutMask mask;   // of the last forward pass
+
+    private LowRankProduct(FrozenMatrix weight, Tensor? bias, Tensor a, Tensor b, double scale, double dropout)
     {
-        (this.weight, this.bias, this.scale) = (weight, bias, (float)scale);
+        (this.weight, this.bias, this.scale, this.dropout) = (weight, bias, (float)scale, dropout);
         (inputs, outputs, rank) = ((int)weight.Columns, (int)weight.Rows, (int)a.size(0));
         (aRequiresGrad, bRequiresGrad) = (a.requires_grad, b.requires_grad);
         wide = (rank + SmallProduct.MinColumns - 1) / SmallProduct.MinColumns * SmallProduct.MinColumns;   // the rank, padded with zeros to whole vectors
@@ -32,9 +35,10 @@ internal sealed unsafe class LowRankProduct : NodeProduct
     /// <param name="a">A <c>[rank, in]</c></param>
     /// <param name="b">B <c>[out, rank]</c></param>
     /// <param name="scale">s</param>
-    public static LowRankProduct? Of(FrozenMatrix weight, Tensor? bias, Tensor a, Tensor b, double scale)
-        => TorchRuntime.Cpu.LowRankProducts && weight.IsSupported && !(bias is not null && TensorMemory.Learns(bias)) && a.size(0) <= MaxRank && weight.Rows % SmallProduct.MinColumns == 0 && weight.Columns % SmallProduct.MinColumns == 0 && TensorMemory.Supports(bias ?? a, a, b)
-            ? new(weight, bias, a, b, scale) : null;
+    /// <param name="dropout">Probability with which a value of the update's input is dropped; 0 for none. The mask is drawn when the product is computed.</param>
+    public static LowRankProduct? Of(FrozenMatrix weight, Tensor? bias, Tensor a, Tensor b, double scale, double dropout = 0)
+        => TorchRuntime.Cpu.LowRankProducts && (dropout == 0 || (dropout < 1 && TorchRuntime.Cpu.DropoutMasks)) && weight.IsSupported && !(bias is not null && TensorMemory.Learns(bias)) && a.size(0) <= MaxRank && weight.Rows % SmallProduct.MinColumns == 0 && weight.Columns % SmallProduct.MinColumns == 0 && TensorMemory.Supports(bias ?? a, a, b)
+            ? new(weight, bias, a, b, scale, dropout) : null;
 
     /// <summary>Adds s·(x·Aᵀ)·Bᵀ to outputs in place, without gradients.</summary>
     /// <param name="output"><c>[…, out]</c>, contiguous.</param>
@@ -42,20 +46,20 @@ internal sealed unsafe class LowRankProduct : NodeProduct
     /// <returns>The outputs.</returns>
     public Tensor Add(Tensor output, Tensor x)
     {
-        using var thin = Reduce(x, Trained[0]);
+        using var thin = Reduce(x);
         AddUpdate(Trained[1], thin, output);
         return output;
     }
 
     public override (Tensor Output, Tensor[] Kept) Multiply(Tensor x, bool isTemporary)
     {
-        var thin = Reduce(x, Trained[0]);
+        var thin = Reduce(x);
         return (Multiply(weight, x, Trained[1], thin, isTemporary), [thin, .. weight.Kept]);
     }
 
     public override (Tensor Output, Tensor[] Kept) MultiplyAndAdd(Tensor x, Tensor residual)
     {
-        var thin = Reduce(x, Trained[0]);
+        var thin = Reduce(x);
         return (Multiply(weight, x, Trained[1], thin, isTemporary: false, residual), [thin, .. weight.Kept]);
     }
 
@@ -74,6 +78,16 @@ internal sealed unsafe class LowRankProduct : NodeProduct
     }
 
     // x·Aᵀ
+    private Tensor Reduce(Tensor x)
+    {
+        if (dropout == 0) return Reduce(x, Trained[0]);
+        mask = DropoutMask.Draw(dropout);
+        var left = mask.Apply(x, null, TemporaryTensors.Empty(x.shape, isTemporary: true));
+        var thin = Reduce(left, Trained[0]);
+        TemporaryTensors.Return(left);
+        return thin;
+    }
+
     private Tensor Reduce(Tensor x, Tensor a)
     {
         var thin = empty([x.numel() / inputs, wide], ScalarType.Float32);
@@ -110,7 +124,8 @@ internal sealed unsafe class LowRankProduct : NodeProduct
         using var wideB = new Thin(outputs, wide);
         using var slopes = new Thin(rows, wide);              // dL/d(x·Aᵀ)
         using var ofB = new Thin(outputs, wide);
-        fixed (float* xs = x!.Floats(), af = a.Floats(), bf = b.Floats(), ts = thin.Floats(), gs = gradient.Floats(),
+        var left = dropout == 0 ? x! : mask.Apply(x!, null, TemporaryTensors.Empty(x!.shape, isTemporary: true));
+        fixed (float* xs = left.Floats(), af = a.Floats(), bf = b.Floats(), ts = thin.Floats(), gs = gradient.Floats(),
                gx = inputRequiresGrad ? ofInput!.Floats() : [], ga = aGradient is null ? [] : aGradient.Floats(), gb = bGradient is null ? [] : bGradient.Floats())
         {
             for (var row = 0; row < outputs; row++)
@@ -120,7 +135,7 @@ internal sealed unsafe class LowRankProduct : NodeProduct
             {
                 var s = (float*)sp + (nint)start * wide;
                 SmallProduct.Run((float*)gp + (nint)start * outputs, outputs, 1, (float*)bp, s, count, outputs, wide);
-                if (inputRequiresGrad) SmallProduct.Run(s, wide, 1, (float*)ap, inputs, (float*)gxp + (nint)start * inputs, inputs, count, rank, inputs, add: true);
+                if (inputRequiresGrad && dropout == 0) SmallProduct.Run(s, wide, 1, (float*)ap, inputs, (float*)gxp + (nint)start * inputs, inputs, count, rank, inputs, add: true);
             });
             if (aRequiresGrad)
                 TensorMemory.InShares(inputs / SmallProduct.MinColumns, (_, start, count) =>
@@ -134,7 +149,13 @@ internal sealed unsafe class LowRankProduct : NodeProduct
                 for (var row = 0; row < outputs; row++)
                     for (var r = 0; r < rank; r++) gb[row * rank + r] = ofB.Memory[row * wide + r] * scale;
             }
+            if (inputRequiresGrad && dropout > 0)
+            {
+                TensorMemory.InShares(rows, (_, start, count) => SmallProduct.Run((float*)sp + (nint)start * wide, wide, 1, (float*)ap, inputs, (float*)xp + (nint)start * inputs, inputs, count, rank, inputs, add: false));
+                mask.Apply(left, ofInput, ofInput!);
+            }
         }
+        if (dropout > 0) TemporaryTensors.Return(left);
         return [aGradient, bGradient];
     }
 

@@ -16,7 +16,10 @@ public abstract class DeltaLayer(Target target) : AdapterLayer(target)
     protected bool Drops => Dropout > 0 && Training && !Target.IsLookup;
 
     /// <summary>Applies dropout to the input if <see cref="Drops"/>.</summary>
-    protected Tensor Drop(Tensor input) => Drops ? nn.functional.dropout(input, Dropout, training: true) : input;
+    protected Tensor Drop(Tensor input) => Drops ? Kernels.DropoutMask.Run(input, Dropout) : input;
+
+    /// <summary>The probability with which this pass drops values of the input; 0 for none.</summary>
+    internal double Dropping => Drops ? Dropout : 0;
 
     /// <summary>Computes x·ΔWᵀ for the vectors along the last dimension without computing ΔW; null (the default) if the layer does not support this.</summary>
     protected virtual Tensor? Multiply(Tensor input) => null;

@@ -84,23 +84,30 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     // A single low-rank update, as one node of the autograd graph if gradients are needed.
     private Tensor? Factored(ReadOnlySpan<AdapterLayer> stack, Tensor input, bool folds)
     {
-        if (FactorsOf(stack) is not { } factors) return null;
-        if (!folds && Target.Positions(input) <= LowRankStep.MostRows && LowRankStep.Supports(input, factors.A, factors.B)) return Stepped(input, factors);
+        if (LowRankOf(stack) is not var (factors, dropout)) return null;
+        if (!folds && dropout == 0 && Target.Positions(input) <= LowRankStep.MostRows && LowRankStep.Supports(input, factors.A, factors.B)) return Stepped(input, factors);
         if (!TensorMemory.Supports(input)) return null;
-        if (TensorMemory.RequiresGrad(input, factors.A, factors.B)) return ProductOf(factors, folds) is { } product ? LinearStep.Run(new PlainInput(), [input.contiguous()], null, product)[0] : null;
-        return !folds && LowRankProductOf(factors) is { } update ? update.Add(Target.Apply(input).contiguous(), input.contiguous()) : null;
+        if (TensorMemory.RequiresGrad(input, factors.A, factors.B)) return ProductOf(factors, dropout, folds) is { } product ? LinearStep.Run(new PlainInput(), [input.contiguous()], null, product)[0] : null;
+        return !folds && LowRankProductOf(factors, dropout) is { } update ? update.Add(Target.Apply(input).contiguous(), input.contiguous()) : null;
     }
 
-    private LowRankUpdate? FactorsOf(ReadOnlySpan<AdapterLayer> stack)
-        => stack.Length == 1 && Target.IsProduct && stack[0].CostPerPosition > 0 && stack[0] is ILowRank { AsProduct: { } factors } ? factors : null;
+    // Null if values of the input are dropped.
+    private LowRankUpdate? FactorsOf(ReadOnlySpan<AdapterLayer> stack) => LowRankOf(stack) is (var factors, 0) ? factors : null;
 
-    private NodeProduct? ProductOf(LowRankUpdate factors, bool folds)
+    private (LowRankUpdate Factors, double Dropout)? LowRankOf(ReadOnlySpan<AdapterLayer> stack)
     {
-        if (!folds) return LowRankProductOf(factors);
+        if (stack.Length != 1 || !Target.IsProduct || stack[0] is not ILowRank { AsProduct: { } factors }) return null;
+        var dropout = (stack[0] as DeltaLayer)?.Dropping ?? 0;
+        return dropout > 0 || stack[0].CostPerPosition > 0 ? (factors, dropout) : null;
+    }
+
+    private NodeProduct? ProductOf(LowRankUpdate factors, double dropout, bool folds)
+    {
+        if (!folds) return LowRankProductOf(factors, dropout);
         return Target.Storage.Parameter is { } stored ? FactoredProduct.Of(Target.ToMatrix(stored), Target.Bias, factors.A, factors.B, factors.Scale) : null;
     }
 
-    private LowRankProduct? LowRankProductOf(LowRankUpdate factors) => LowRankProduct.Of(Matrix(), Target.Bias, factors.A, factors.B, factors.Scale);
+    private LowRankProduct? LowRankProductOf(LowRankUpdate factors, double dropout = 0) => LowRankProduct.Of(Matrix(), Target.Bias, factors.A, factors.B, factors.Scale, dropout);
 
     private FrozenMatrix Matrix() => Target.Storage.Parameter is { } stored ? new(Target.ToMatrix(stored)) : new(null, Target.Storage, Target.IsStoredTransposed);
 
@@ -114,7 +121,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         if (pass.IsOwn || ForwardPass.Current.IsPreliminary || pass.State.Draft.Observer is not null || here.UsesBaseWeights || here.Rows is not null || !Target.IsProduct) return null;
         if (here.Layers.Length == 0) return PlainProduct.Of(Matrix(), Target.Bias);
         if (pass.State.KeepsFolded && !is_grad_enabled()) return here.Folded(this) is var (weight, bias) ? PlainProduct.Of(new(weight), bias) : null;
-        return FactorsOf(here.Layers) is { } factors ? ProductOf(factors, FoldingIsCheaper(here.Layers, is_grad_enabled() ? null : rows)) : null;
+        return LowRankOf(here.Layers) is var (factors, dropout) ? ProductOf(factors, dropout, FoldingIsCheaper(here.Layers, is_grad_enabled() ? null : rows)) : null;
     }
 
     // The few rows of a decode step.

@@ -1,7 +1,7 @@
 namespace Peft;
 
 /// <summary>
-/// The techniques that the library uses on the CPU in place of torch's operations. All are on by default. Each changes results by rounding at most, so that a benchmark can show what it brings:
+/// The techniques that the library uses on the CPU in place of torch's operations. All are on by default. Each changes results by rounding at most, except that <see cref="DropoutMasks"/> draws other masks than torch, so that a benchmark can show what it brings:
 /// <c>TorchRuntime.Cpu = new() { SkinnyProducts = false };</c>
 /// </summary>
 /// <remarks>A technique applies where its documentation says, in float32 unless noted.</remarks>
@@ -27,6 +27,9 @@ public sealed record CpuOptions
 
     /// <summary>In training, the parts of a layer as autograd nodes that compute the outputs of norms and gates again instead of keeping them. In inference with more than 128 positions, the same steps without a graph.</summary>
     public bool LayerNodes { get; init; } = true;
+
+    /// <summary>Dropout whose mask is computed again in the backward pass, from a seed, instead of kept. <see cref="LayerNodes"/> with dropout require it.</summary>
+    public bool DropoutMasks { get; init; } = true;
 
     /// <summary>In training, a layer's queries, keys, values and attended states are computed again in the backward pass instead of kept, if the former are more than 2¹⁷ values. Requires <see cref="LayerNodes"/>.</summary>
     public bool RecomputedProjections { get; init; } = true;

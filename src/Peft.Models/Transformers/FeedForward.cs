@@ -61,7 +61,7 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
     {
         using var inner = Inner(input);
         if (!down.training || dropout == 0) return down.call(inner);
-        using var kept = nn.functional.dropout(inner, dropout);
+        using var kept = DropoutMask.Run(inner, dropout);
         return down.call(kept);
     }
 

@@ -224,9 +224,8 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         var shape = context.Causal ? kernel : bidirectional;
         var real = context.KeyMask is null ? null : context.RealLengths;
         if (context.KeyMask is not null) shape = shape with { Window = null };
-        if (training && dropout > 0) shape = shape with { Dropout = AttentionDropout.Draw(dropout) };
         var rotary = AnglesOf(context);
-        return new(reads, context.Batch, context.Length, shape, context.PackedLengths, context.PackedParents, real, rotary?.Cosine, rotary?.SignedSine);
+        return new(reads, context.Batch, context.Length, shape, context.PackedLengths, context.PackedParents, real, rotary?.Cosine, rotary?.SignedSine, training ? dropout : 0);
     }
 
     private bool Fuses(ForwardContext context)

@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using Peft.Modules;
 using static TorchSharp.torch;
 
@@ -73,7 +74,7 @@ internal sealed class TaskHead
         return (ReferenceEquals(x, hidden) ? hidden.alias() : x).MoveToOuterDisposeScope();
     }
 
-    private Tensor Drop(Tensor x, double probability) => probability > 0 && Output.training ? nn.functional.dropout(x, probability, training: true) : x;
+    private Tensor Drop(Tensor x, double probability) => probability > 0 && Output.training ? DropoutMask.Run(x, probability) : x;
 
     private static bool IsOf(string path, string parameter) => parameter.StartsWith(path + ".", StringComparison.Ordinal);
 }

@@ -264,7 +264,7 @@ internal sealed class Transformer : Backbone
     private Tensor Drop(Tensor hidden, double probability)
     {
         if (!Trains || probability == 0) return hidden;
-        using (hidden) return nn.functional.dropout(hidden, probability, training: true);
+        using (hidden) return DropoutMask.Run(hidden, probability);
     }
 
     private static long Limit(Tensor ids, ModelInput input, int end)

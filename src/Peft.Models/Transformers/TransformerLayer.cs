@@ -83,12 +83,12 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     // The whole layer as steps: in training, one node of the autograd graph that keeps few tensors. Null if that does not apply.
     private Tensor? ByNode(Tensor input, ForwardContext context)
     {
-        if (!UsesNodes(input, context) || crossAttention is not null || attentionOutputNorm is not null || feedForwardOutputNorm is not null || Drops) return null;
+        if (!UsesNodes(input, context) || crossAttention is not null || attentionOutputNorm is not null || feedForwardOutputNorm is not null) return null;
         using var scope = NewDisposeScope();
         if (!feedForward.HasSteps || feedForwardNorm.AsNormInput() is not { } second || attentionNorm.AsNormInput() is not { } first) return null;
         var steps = new NodeSteps(input.contiguous());
-        if (attention.AddSteps(steps, first, 0, 0, context) is not { } middle) return null;
-        return feedForward.AddSteps(steps, second, parallel ? 0 : middle, middle, context.Rows) ? steps.Run()[0].MoveToOuterDisposeScope() : null;
+        if (AddAttention(steps, first, context) is not { } middle || !AddFeedForward(steps, second, parallel ? 0 : middle, middle, context)) return null;
+        return steps.Run()[0].MoveToOuterDisposeScope();
     }
 
     /// <summary>The input plus the attention, in training as a node of the autograd graph that keeps few tensors; null if that does not apply.</summary>
@@ -96,9 +96,8 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     {
         if (!UsesNodes(input, context) || attentionOutputNorm is not null || attentionNorm.AsNormInput() is not { } norm) return null;
         using var scope = NewDisposeScope();
-        var drops = training && attentionDropout > 0;
         var steps = new NodeSteps(input.contiguous());
-        return attention.AddSteps(steps, norm, 0, drops ? null : 0, context) is null ? null : Dropped(steps.Run()[0], drops ? input : null, attentionDropout);
+        return AddAttention(steps, norm, context) is null ? null : steps.Run()[0].MoveToOuterDisposeScope();
     }
 
     /// <summary>A residual plus the feed-forward network, likewise.</summary>
@@ -106,19 +105,30 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     {
         if (!UsesNodes(input, context) || feedForwardOutputNorm is not null || feedForwardNorm.AsNormInput() is not { } norm) return null;
         using var scope = NewDisposeScope();
-        var drops = training && dropout > 0;
         var steps = new NodeSteps(input.contiguous(), residual.contiguous());
-        return !feedForward.AddSteps(steps, norm, 0, drops ? null : 1, context.Rows) ? null : Dropped(steps.Run()[0], drops ? residual : null, dropout);
+        return AddFeedForward(steps, norm, 0, 1, context) ? steps.Run()[0].MoveToOuterDisposeScope() : null;
+    }
+
+    // Steps for the attention of value 0, added to it; returns the index of the sum.
+    private int? AddAttention(NodeSteps steps, NodeInput norm, ForwardContext context)
+    {
+        var drops = training && attentionDropout > 0;
+        return attention.AddSteps(steps, norm, 0, drops ? null : 0, context) is not { } output ? null : drops ? steps.Add(new DropoutStep(attentionDropout, output, 0)) : output;
+    }
+
+    // Steps for the feed-forward network of a value, added to a residual: their last value.
+    private bool AddFeedForward(NodeSteps steps, NodeInput norm, int input, int residual, ForwardContext context)
+    {
+        var drops = training && dropout > 0;
+        if (!feedForward.AddSteps(steps, norm, input, drops ? null : residual, context.Rows)) return false;
+        if (drops) steps.Add(new DropoutStep(dropout, steps.Count - 1, residual));
+        return true;
     }
 
     // In training, and for many rows in inference: modules have kernels for fewer. Other passes without gradients are the modules' own.
-    private bool UsesNodes(Tensor input, ForwardContext context) => TorchRuntime.Cpu.LayerNodes && !IsHooked && TensorMemory.Supports(input) && (is_grad_enabled() || (is_inference_mode_enabled() && context.Rows > MostRowsOfModules));
+    private bool UsesNodes(Tensor input, ForwardContext context) => TorchRuntime.Cpu.LayerNodes && !IsHooked && TensorMemory.Supports(input) && DropsByMasks(input) && (is_grad_enabled() || (is_inference_mode_enabled() && context.Rows > MostRowsOfModules));
 
-    private bool Drops => training && (dropout > 0 || attentionDropout > 0);
-
-    // Dropout comes before the residual, which a node has added if there is none here.
-    private static Tensor Dropped(Tensor change, Tensor? residual, double probability)
-        => (residual is null ? change : residual.add(nn.functional.dropout(change, probability), One)).MoveToOuterDisposeScope();
+    private bool DropsByMasks(Tensor input) => !training || (Math.Max(dropout, attentionDropout) is var most && (most == 0 || DropoutMask.Supports(input, most)));
 
     /// <summary>The layer's output in a decode step by the kernels; null if they do not apply.</summary>
     internal Tensor? Step(Tensor input, ForwardContext context) => HasStep && context.IsDecodeStep ? decode!.Run(input, context) : null;
@@ -154,13 +164,13 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     /// <summary>The whole layer with post-norm, likewise.</summary>
     internal Tensor? NormLastByNode(Tensor input, ForwardContext context)
     {
-        if (!UsesNodes(input, context) || crossAttention is not null || Drops || !feedForward.HasSteps) return null;
+        if (!UsesNodes(input, context) || crossAttention is not null || !feedForward.HasSteps) return null;
         using var scope = NewDisposeScope();
         if (attentionNorm.AsNormInput() is not { } first || feedForwardNorm.AsNormInput() is not { } second) return null;
         var steps = new NodeSteps(input.contiguous());
-        if (attention.AddSteps(steps, new PlainInput(), 0, 0, context) is not { } sum) return null;
+        if (AddAttention(steps, new PlainInput(), context) is not { } sum) return null;
         var middle = steps.Add(new NormStep(first, sum), isRecomputed: true);
-        if (!feedForward.AddSteps(steps, new PlainInput(), middle, middle, context.Rows)) return null;
+        if (!AddFeedForward(steps, new PlainInput(), middle, middle, context)) return null;
         steps.Add(new NormStep(second, steps.Count - 1));
         return steps.Run()[0].MoveToOuterDisposeScope();
     }
@@ -191,6 +201,6 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
             using (change) return norm.call(change);
         }
         if (!training || probability == 0) return change;
-        using (change) return nn.functional.dropout(change, probability);
+        using (change) return DropoutMask.Run(change, probability);
     }
 }

@@ -53,7 +53,7 @@ public class KernelTests
         manual_seed(3);
         const int batch = 2, heads = 4, size = 40;   // at least as many dimensions as keys: values that are unit vectors show the weights
         Tensor[] inputs = [.. new[] { heads, keyValueHeads, keyValueHeads }.Select(count => randn(batch, length, count, size).requires_grad_())];
-        var dropout = AttentionDropout.Draw(0.25)!.Value;
+        var dropout = DropoutMask.Draw(0.25);
         var shape = new AttentionShape(heads, keyValueHeads, size, 0, 0.2f, null, causal, dropout);
         var unit = eye(length, size).reshape(1, length, 1, size).expand(batch, length, keyValueHeads, size);
         Tensor Weights(AttentionShape each) => FusedAttentionOf(inputs[0].detach(), inputs[1].detach(), unit, each, null, null, null, null, null).view(batch, length, heads, size).narrow(-1, 0, length).transpose(1, 2);   // [batch, heads, queries, keys]

@@ -11,7 +11,7 @@ public class DecodeLayerTests
     private static readonly int[][] Added = [[1, 2, 3], [4, 5, 6], [20, 9, 8]];
 
     private const string Sizes = """
-        "vocab_size": 24, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 44, "max_position_embeddings": 64, "initializer_range": 0.5
+        "vocab_size": 24, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 64, "initializer_range": 0.5
         """;
 
     public static TheoryData<string, string> Architectures => new()
@@ -29,7 +29,7 @@ public class DecodeLayerTests
         { "opt", """ "ffn_dim": 44, "activation_function": "relu", "do_layer_norm_before": true, "word_embed_proj_dim": 32 """ },
     };
 
-    internal static CausalLM Create(string type, string fields) => CausalLM.FromConfig(ModelConfig.Parse($$"""{ "model_type": "{{type}}", {{Sizes}}, {{fields}} }"""), seed: 3);
+    internal static CausalLM Create(string type, string fields, int width = 44) => CausalLM.FromConfig(ModelConfig.Parse($$"""{ "model_type": "{{type}}", "intermediate_size": {{width}}, {{Sizes}}, {{fields}} }"""), seed: 3);
 
     // Adapters that change much.
     internal static PeftModel Adapt(CausalLM model)

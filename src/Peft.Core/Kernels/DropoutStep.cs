@@ -1,0 +1,31 @@
+using static TorchSharp.torch;
+
+namespace Peft.Kernels;
+
+/// <summary>Dropout of a value, perhaps added to a residual.</summary>
+/// <param name="probability">The probability, below 1.</param>
+/// <param name="source">Index of the value <c>[…, width]</c>.</param>
+/// <param name="residual">Index of a value to which it is added; null for none.</param>
+internal sealed class DropoutStep(double probability, int source, int? residual) : NodeStep(residual is { } added ? [source, added] : [source])
+{
+    private DropoutMask mask;
+
+    public override bool Keeps(int read) => false;
+
+    public override Tensor[] Forward(Tensor[] values, List<Tensor> kept)
+    {
+        mask = DropoutMask.Draw(probability);
+        return [Compute(values, IsTemporary)];
+    }
+
+    public override Tensor[] Again(Tensor[] values, ReadOnlySpan<Tensor> saved) => [Compute(values, isTemporary: true)];
+
+    public override Tensor?[] Backward(Tensor[] values, ReadOnlySpan<Tensor> saved, Tensor[] gradients, bool[] wanted)
+    {
+        var ofSource = wanted[0] ? mask.Apply(gradients[0], null, empty_like(gradients[0])) : null;
+        return Reads.Length == 1 ? [ofSource] : [ofSource, wanted[1] ? gradients[0] : null];
+    }
+
+    private Tensor Compute(Tensor[] values, bool isTemporary)
+        => mask.Apply(values[0], values.Length > 1 ? values[1] : null, TemporaryTensors.Empty(values[0].shape, isTemporary));
+}
