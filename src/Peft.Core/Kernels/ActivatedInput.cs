@@ -6,7 +6,7 @@ namespace Peft.Kernels;
 /// <param name="activation">The function, which <see cref="ActivationKernel"/> supports.</param>
 internal sealed class ActivatedInput(string activation) : NodeInput
 {
-    public override Tensor Compute(IReadOnlyList<Tensor> sources, bool isTemporary) => ActivationKernel.Run(activation, sources[0], sources.Count > 1 ? sources[1] : null, TemporaryTensors.Empty(sources[0].shape, isTemporary));
+    public override Tensor Compute(IReadOnlyList<Tensor> sources) => ActivationKernel.Run(activation, sources[0], sources.Count > 1 ? sources[1] : null, CachingAllocator.Empty(sources[0].shape));
 
     public override Tensor[] Differentiate(IReadOnlyList<Tensor> sources, Tensor gradient)
     {
@@ -15,7 +15,7 @@ internal sealed class ActivatedInput(string activation) : NodeInput
             ActivationKernel.Differentiate(activation, sources[0], null, gradient, gradient, null);
             return [gradient];
         }
-        var ofGate = empty_like(sources[0]);
+        var ofGate = CachingAllocator.EmptyLike(sources[0]);
         ActivationKernel.Differentiate(activation, sources[0], sources[1], gradient, ofGate, gradient);
         return [ofGate, gradient];
     }

@@ -28,7 +28,7 @@ internal static unsafe class DecodeProduct
         Span<long> shape = stackalloc long[(int)input.dim()];
         shape.Fill(1);
         shape[^1] = outputs;
-        var result = empty(shape, ScalarType.Float32);
+        var result = CachingAllocator.Empty(shape);
         fixed (float* x = input.Floats(), w = weight.Floats(), y = result.Floats(), b = bias is null ? [] : bias.Floats()) Multiply(x, w, b, y, inputs, outputs);
         return result;
     }

@@ -15,17 +15,17 @@ internal sealed class DropoutStep(double probability, int source, int? residual)
     public override Tensor[] Forward(Tensor[] values, List<Tensor> kept)
     {
         mask = DropoutMask.Draw(probability);
-        return [Compute(values, IsTemporary)];
+        return [Compute(values)];
     }
 
-    public override Tensor[] Again(Tensor[] values, ReadOnlySpan<Tensor> saved) => [Compute(values, isTemporary: true)];
+    public override Tensor[] Again(Tensor[] values, ReadOnlySpan<Tensor> saved) => [Compute(values)];
 
     public override Tensor?[] Backward(Tensor[] values, ReadOnlySpan<Tensor> saved, Tensor[] gradients, bool[] wanted)
     {
-        var ofSource = wanted[0] ? mask.Apply(gradients[0], null, empty_like(gradients[0])) : null;
+        var ofSource = wanted[0] ? mask.Apply(gradients[0], null, CachingAllocator.EmptyLike(gradients[0])) : null;
         return Reads.Length == 1 ? [ofSource] : [ofSource, wanted[1] ? gradients[0] : null];
     }
 
-    private Tensor Compute(Tensor[] values, bool isTemporary)
-        => mask.Apply(values[0], values.Length > 1 ? values[1] : null, TemporaryTensors.Empty(values[0].shape, isTemporary));
+    private Tensor Compute(Tensor[] values)
+        => mask.Apply(values[0], values.Length > 1 ? values[1] : null, CachingAllocator.Empty(values[0].shape));
 }

@@ -39,7 +39,7 @@ internal sealed unsafe class FactoredProduct : NodeProduct
            && weight.size(0) >= SmallProduct.MinColumns && weight.size(1) >= SmallProduct.MinColumns && TensorMemory.Supports(weight, bias ?? weight, a, b)
             ? new(weight, bias, a, b, scale) : null;
 
-    public override (Tensor Output, Tensor[] Kept) Multiply(Tensor x, bool isTemporary) => (Multiply(x, weight, Trained[0], Trained[1], null), [weight]);
+    public override (Tensor Output, Tensor[] Kept) Multiply(Tensor x) => (Multiply(x, weight, Trained[0], Trained[1], null), [weight]);
 
     public override (Tensor Output, Tensor[] Kept) MultiplyAndAdd(Tensor x, Tensor residual) => (Multiply(x, weight, Trained[0], Trained[1], residual), [weight]);
 
@@ -49,7 +49,7 @@ internal sealed unsafe class FactoredProduct : NodeProduct
     {
         var shape = x.shape;
         shape[^1] = outputs;
-        var output = empty(shape, ScalarType.Float32);
+        var output = CachingAllocator.Empty(shape);
         var rows = (int)(x.numel() / inputs);
         using var sum = new Scratch(inputs * outputs);
         using var turned = new Scratch(inputs * outputs);
@@ -73,7 +73,7 @@ internal sealed unsafe class FactoredProduct : NodeProduct
     {
         var (a, b, w) = (saved[0], saved[1], saved[2]);
         var adds = ofInput is not null && inputs % SmallProduct.MinColumns == 0;
-        var own = !inputRequiresGrad ? null : adds ? ofInput! : empty_like(x!);
+        var own = !inputRequiresGrad ? null : adds ? ofInput! : CachingAllocator.EmptyLike(x!);
         var (aPlace, bPlace) = (DirectGradients.Of(a), DirectGradients.Of(b));
         var (aGradient, bGradient) = (aPlace != 0 ? null : zeros_like(a), bPlace != 0 ? null : zeros_like(b));
         var rows = (int)(x!.numel() / inputs);

@@ -20,10 +20,9 @@ internal readonly record struct FrozenMatrix(Tensor? Values, WeightStorage? Stor
     /// <summary>Computes x·Wᵀ + b, without gradients.</summary>
     /// <param name="x">x <c>[…, in]</c></param>
     /// <param name="bias">b <c>[out]</c>, or null.</param>
-    /// <param name="isTemporary">True if the result goes to <see cref="TemporaryTensors.Return"/>.</param>
-    public Tensor Multiply(Tensor x, Tensor? bias, bool isTemporary = false)
+    public Tensor Multiply(Tensor x, Tensor? bias)
     {
-        if (Values is not null) return HasKernel(x) ? MatrixProduct.Run(x, Values, bias, isTemporary) : nn.functional.linear(x, Values, bias);
+        if (Values is not null) return HasKernel(x) ? MatrixProduct.Run(x, Values, bias) : nn.functional.linear(x, Values, bias);
         var product = IsTransposed ? Storage!.TransposedProduct(x) : Storage!.Product(x);
         return (bias is null ? product : product.add_(bias, One)).contiguous();
     }

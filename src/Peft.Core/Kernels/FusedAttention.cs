@@ -53,7 +53,7 @@ internal sealed class FusedAttention : NodeStep
         if (!TensorMemory.RequiresGrad(inputs))
         {
             step.DrawMask();
-            return step.Compute(inputs[0], inputs[1], inputs[2], null, isTemporary: false).MoveToOuterDisposeScope();
+            return step.Compute(inputs[0], inputs[1], inputs[2], null).MoveToOuterDisposeScope();
         }
         var steps = new NodeSteps(inputs);
         steps.Add(step);
@@ -65,19 +65,19 @@ internal sealed class FusedAttention : NodeStep
         DrawMask();
         var norms = empty([values[0].shape[0], values[0].shape[1], shape.Heads, 2], ScalarType.Float32);
         kept.AddRange([cosine, sine, norms]);
-        return [Compute(values[0], values[1], values[2], norms, IsTemporary)];
+        return [Compute(values[0], values[1], values[2], norms)];
     }
 
-    public override Tensor[] Again(Tensor[] values, ReadOnlySpan<Tensor> saved) => [Compute(values[0], values[1], values[2], null, isTemporary: true)];
+    public override Tensor[] Again(Tensor[] values, ReadOnlySpan<Tensor> saved) => [Compute(values[0], values[1], values[2], null)];
 
     private void DrawMask()
     {
         if (dropout > 0) shape = shape with { Dropout = DropoutMask.Draw(dropout) };
     }
 
-    private unsafe Tensor Compute(Tensor q, Tensor k, Tensor v, Tensor? norms, bool isTemporary)
+    private unsafe Tensor Compute(Tensor q, Tensor k, Tensor v, Tensor? norms)
     {
-        var output = TemporaryTensors.Empty([q.shape[0], q.shape[1], shape.Heads * shape.Size], isTemporary);
+        var output = CachingAllocator.Empty(q.shape[0], q.shape[1], shape.Heads * shape.Size);
         fixed (float* qs = q.Floats(), ks = k.Floats(), vs = v.Floats(), cs = cosine.Floats(), ss = sine.Floats(), os = output.Floats(), ls = norms is null ? [] : norms.Floats())
         {
             var (qp, kp, vp, cp, sp, op, lp) = ((nint)qs, (nint)ks, (nint)vs, (nint)cs, (nint)ss, (nint)os, (nint)ls);
@@ -93,7 +93,7 @@ internal sealed class FusedAttention : NodeStep
     public override unsafe Tensor?[] Backward(Tensor[] values, ReadOnlySpan<Tensor> saved, Tensor[] gradients, bool[] wanted)
     {
         var (q, k, v) = (values[0], values[1], values[2]);
-        var (qGradient, kGradient, vGradient) = (empty_like(q), empty_like(k), empty_like(v));
+        var (qGradient, kGradient, vGradient) = (CachingAllocator.EmptyLike(q), CachingAllocator.EmptyLike(k), CachingAllocator.EmptyLike(v));
         fixed (float* qs = q.Floats(), ks = k.Floats(), vs = v.Floats(), cs = saved[0].Floats(), ss = saved[1].Floats(), ls = saved[2].Floats(),
                gs = gradients[0].Floats(), gq = qGradient.Floats(), gk = kGradient.Floats(), gv = vGradient.Floats())
         {

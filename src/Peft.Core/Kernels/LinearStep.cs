@@ -35,11 +35,11 @@ internal sealed class LinearStep(NodeInput input, int[] sources, int? residual, 
         var outputs = new Tensor[products.Length];
         for (var i = 0; i < products.Length; i++)
         {
-            (outputs[i], var own) = i == 0 && residual is not null ? products[i].MultiplyAndAdd(x, values[^1]) : products[i].Multiply(x, IsTemporary);
+            (outputs[i], var own) = i == 0 && residual is not null ? products[i].MultiplyAndAdd(x, values[^1]) : products[i].Multiply(x);
             saved.AddRange(own);
             kept[i] = own.Length;
         }
-        if (!ReferenceEquals(x, from[0])) TemporaryTensors.Return(x);
+        if (!ReferenceEquals(x, from[0])) x.Dispose();
         return outputs;
     }
 
@@ -59,7 +59,7 @@ internal sealed class LinearStep(NodeInput input, int[] sources, int? residual, 
             own = own[kept[i]..];
         }
         if (residual is not null) outputs[0].add_(values[^1], One);
-        if (!ReferenceEquals(x, from[0])) TemporaryTensors.Return(x);
+        if (!ReferenceEquals(x, from[0])) x.Dispose();
         return outputs;
     }
 
@@ -80,7 +80,7 @@ internal sealed class LinearStep(NodeInput input, int[] sources, int? residual, 
             trained = trained[count..];
             own = own[kept[i]..];
         }
-        if (x is not null && !ReferenceEquals(x, from[0])) TemporaryTensors.Return(x);
+        if (x is not null && !ReferenceEquals(x, from[0])) x.Dispose();
         if (ofInput is not null)
         {
             var ofSources = input.Differentiate(from, ofInput);

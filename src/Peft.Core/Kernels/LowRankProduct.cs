@@ -51,30 +51,30 @@ internal sealed unsafe class LowRankProduct : NodeProduct
         return output;
     }
 
-    public override (Tensor Output, Tensor[] Kept) Multiply(Tensor x, bool isTemporary)
+    public override (Tensor Output, Tensor[] Kept) Multiply(Tensor x)
     {
         var thin = Reduce(x);
-        return (Multiply(weight, x, Trained[1], thin, isTemporary), [thin, .. weight.Kept]);
+        return (Multiply(weight, x, Trained[1], thin), [thin, .. weight.Kept]);
     }
 
     public override (Tensor Output, Tensor[] Kept) MultiplyAndAdd(Tensor x, Tensor residual)
     {
         var thin = Reduce(x);
-        return (Multiply(weight, x, Trained[1], thin, isTemporary: false, residual), [thin, .. weight.Kept]);
+        return (Multiply(weight, x, Trained[1], thin, residual), [thin, .. weight.Kept]);
     }
 
-    public override Tensor MultiplyAgain(Tensor x, ReadOnlySpan<Tensor> saved) => Multiply(weight.With(saved), x, saved[1], saved[2], isTemporary: true);
+    public override Tensor MultiplyAgain(Tensor x, ReadOnlySpan<Tensor> saved) => Multiply(weight.With(saved), x, saved[1], saved[2]);
 
-    private Tensor Multiply(FrozenMatrix matrix, Tensor x, Tensor b, Tensor thin, bool isTemporary, Tensor? residual = null)
+    private Tensor Multiply(FrozenMatrix matrix, Tensor x, Tensor b, Tensor thin, Tensor? residual = null)
     {
         if (!matrix.HasKernel(x))
         {
-            var output = matrix.Multiply(x, bias, isTemporary).AsContiguous();
+            var output = matrix.Multiply(x, bias).AsContiguous();
             AddUpdate(b, thin, output);
             return residual is null ? output : output.add_(residual, One);
         }
         fixed (float* bf = b.Floats(), ts = thin.Floats())
-            return MatrixProduct.Run(x, matrix.Values!, bias, isTemporary, new(ts, wide, bf, rank, scale), residual);
+            return MatrixProduct.Run(x, matrix.Values!, bias, new(ts, wide, bf, rank, scale), residual);
     }
 
     // x·Aᵀ
@@ -82,15 +82,15 @@ internal sealed unsafe class LowRankProduct : NodeProduct
     {
         if (dropout == 0) return Reduce(x, Trained[0]);
         mask = DropoutMask.Draw(dropout);
-        var left = mask.Apply(x, null, TemporaryTensors.Empty(x.shape, isTemporary: true));
+        var left = mask.Apply(x, null, CachingAllocator.Empty(x.shape));
         var thin = Reduce(left, Trained[0]);
-        TemporaryTensors.Return(left);
+        left.Dispose();
         return thin;
     }
 
     private Tensor Reduce(Tensor x, Tensor a)
     {
-        var thin = empty([x.numel() / inputs, wide], ScalarType.Float32);
+        var thin = CachingAllocator.Empty(x.numel() / inputs, wide);
         using var turned = new Thin(inputs, wide);
         fixed (float* xs = x.Floats(), af = a.Floats(), ts = thin.Floats())
         {
@@ -120,11 +120,11 @@ internal sealed unsafe class LowRankProduct : NodeProduct
         var (a, b, thin) = (saved[0], saved[1], saved[2]);
         if (inputRequiresGrad) weight.With(saved).AddTransposed(gradient, ref ofInput);
         var rows = (int)(gradient.numel() / outputs);
-        var (aGradient, bGradient) = (aRequiresGrad ? empty_like(a) : null, bRequiresGrad ? empty_like(b) : null);
+        var (aGradient, bGradient) = (aRequiresGrad ? CachingAllocator.EmptyLike(a) : null, bRequiresGrad ? CachingAllocator.EmptyLike(b) : null);
         using var wideB = new Thin(outputs, wide);
         using var slopes = new Thin(rows, wide);              // dL/d(x·Aᵀ)
         using var ofB = new Thin(outputs, wide);
-        var left = dropout == 0 ? x! : mask.Apply(x!, null, TemporaryTensors.Empty(x!.shape, isTemporary: true));
+        var left = dropout == 0 ? x! : mask.Apply(x!, null, CachingAllocator.Empty(x!.shape));
         fixed (float* xs = left.Floats(), af = a.Floats(), bf = b.Floats(), ts = thin.Floats(), gs = gradient.Floats(),
                gx = inputRequiresGrad ? ofInput!.Floats() : [], ga = aGradient is null ? [] : aGradient.Floats(), gb = bGradient is null ? [] : bGradient.Floats())
         {
@@ -155,7 +155,7 @@ internal sealed unsafe class LowRankProduct : NodeProduct
                 mask.Apply(left, ofInput, ofInput!);
             }
         }
-        if (dropout > 0) TemporaryTensors.Return(left);
+        if (dropout > 0) left.Dispose();
         return [aGradient, bGradient];
     }
 

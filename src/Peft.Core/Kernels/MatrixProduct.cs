@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// float32 products of large matrices. A block of B at a time is copied into panels of three vectors' width, which stay in the L2 cache for all rows of A; A and C stay as they are
+/// float32 products of large matrices. A block of B at a time is copied into panels of two or three vectors' width, which stay in the L2 cache for all rows of A; A and C stay as they are
 /// (Goto and van de Geijn, Anatomy of High-Performance Matrix Multiplication, 2008). torch's BLAS uses half of an AVX-512 register on processors that are not Intel's.
 /// </summary>
 internal static unsafe class MatrixProduct
@@ -34,14 +34,13 @@ internal static unsafe class MatrixProduct
     /// <param name="weight">W <c>[out, in]</c>, stored by rows or by columns.</param>
     /// <param name="bias">b <c>[out]</c>, or null.</param>
     /// <returns><c>[…, out]</c></returns>
-    /// <param name="isTemporary">True if the result goes to <see cref="TemporaryTensors.Return"/>.</param>
     /// <param name="update">A low-rank update that is added.</param>
     /// <param name="residual">A tensor <c>[…, out]</c> that is added, contiguous; null for none.</param>
-    public static Tensor Run(Tensor x, Tensor weight, Tensor? bias, bool isTemporary = false, ThinProduct update = default, Tensor? residual = null)
+    public static Tensor Run(Tensor x, Tensor weight, Tensor? bias, ThinProduct update = default, Tensor? residual = null)
     {
         var shape = x.shape;
         shape[^1] = weight.size(0);
-        var output = TemporaryTensors.Empty(shape, isTemporary);
+        var output = CachingAllocator.Empty(shape);
         using var added = bias?.contiguous();
         var dense = x.AsContiguous();
         Run(dense, x.size(-1), weight, added, output, shape[^1], add: false, update, residual);
@@ -64,7 +63,7 @@ internal static unsafe class MatrixProduct
     {
         var (outputs, inputs) = ((int)gradient.size(-1), (int)x.size(-1));
         var rows = (int)(x.numel() / inputs);
-        var result = empty([outputs, inputs], ScalarType.Float32);
+        var result = CachingAllocator.Empty(outputs, inputs);
         var (a, b, c) = (TensorAddress.Of(gradient), TensorAddress.Of(x), TensorAddress.Of(result));
         InColumns(inputs, (first, count) => Run((float*)a, 1, outputs, (float*)b + first, inputs, 1, null, (float*)c + first, inputs, outputs, rows, count, false));
         GC.KeepAlive(gradient);

@@ -14,8 +14,7 @@ internal abstract class NodeInput(params Tensor[] constants)
 
     /// <summary>Computes the input, <c>[…, in]</c>, or returns a source.</summary>
     /// <param name="sources">The values, contiguous, then the constants.</param>
-    /// <param name="isTemporary">True if the result goes to <see cref="TemporaryTensors.Return"/>.</param>
-    public abstract Tensor Compute(IReadOnlyList<Tensor> sources, bool isTemporary = true);
+    public abstract Tensor Compute(IReadOnlyList<Tensor> sources);
 
     /// <summary>Computes the gradients of the values, one for each.</summary>
     /// <param name="sources">The values, then the constants.</param>

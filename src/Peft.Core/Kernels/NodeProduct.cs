@@ -10,11 +10,10 @@ internal abstract class NodeProduct
 
     /// <summary>Computes the output.</summary>
     /// <param name="x">The input <c>[…, in]</c>, contiguous.</param>
-    /// <param name="isTemporary">True if the output goes to <see cref="TemporaryTensors.Return"/>.</param>
     /// <returns>The output <c>[…, out]</c>, contiguous, and what the backward pass needs besides the input and the trainable tensors.</returns>
-    public abstract (Tensor Output, Tensor[] Kept) Multiply(Tensor x, bool isTemporary);
+    public abstract (Tensor Output, Tensor[] Kept) Multiply(Tensor x);
 
-    /// <summary>Computes the output again in the backward pass, for <see cref="TemporaryTensors.Return"/>.</summary>
+    /// <summary>Computes the output again in the backward pass.</summary>
     /// <param name="x">The input.</param>
     /// <param name="saved">The trainable tensors, then the kept ones.</param>
     public abstract Tensor MultiplyAgain(Tensor x, ReadOnlySpan<Tensor> saved);
@@ -23,7 +22,7 @@ internal abstract class NodeProduct
     /// <inheritdoc cref="Multiply"/>
     public virtual (Tensor Output, Tensor[] Kept) MultiplyAndAdd(Tensor x, Tensor residual)
     {
-        var (output, kept) = Multiply(x, isTemporary: false);
+        var (output, kept) = Multiply(x);
         output.add_(residual, One);
         return (output, kept);
     }

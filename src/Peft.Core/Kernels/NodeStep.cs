@@ -15,9 +15,6 @@ internal abstract class NodeStep(params int[] reads)
     /// <summary>The trainable tensors, contiguous.</summary>
     public virtual Tensor[] Trained => [];
 
-    /// <summary>True if only later steps use the outputs, and the node does not save them: they go to <see cref="TemporaryTensors.Return"/>.</summary>
-    public bool IsTemporary { get; set; }
-
     /// <summary>True if the backward pass needs a value that it reads.</summary>
     /// <param name="read">Position of the value in <see cref="Reads"/>.</param>
     public virtual bool Keeps(int read) => true;
@@ -27,7 +24,7 @@ internal abstract class NodeStep(params int[] reads)
     /// <param name="kept">Takes what the backward pass needs besides values and trainable tensors.</param>
     public abstract Tensor[] Forward(Tensor[] values, List<Tensor> kept);
 
-    /// <summary>Computes the outputs again in the backward pass, for <see cref="TemporaryTensors.Return"/>.</summary>
+    /// <summary>Computes the outputs again in the backward pass.</summary>
     /// <param name="values">The values that it reads.</param>
     /// <param name="saved">The trainable tensors, then the kept ones.</param>
     public abstract Tensor[] Again(Tensor[] values, ReadOnlySpan<Tensor> saved);

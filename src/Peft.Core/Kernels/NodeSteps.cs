@@ -49,13 +49,12 @@ internal sealed class NodeSteps(params Tensor[] inputs)
         for (var i = 0; i < steps.Count; i++)
         {
             using var scope = NewDisposeScope();   // for what only the backward pass would need
-            steps[i].IsTemporary = i < steps.Count - 1;
             var outputs = steps[i].Forward(Array.ConvertAll(steps[i].Reads, read => values[read]), []);
             foreach (var output in outputs) output.MoveToOuterDisposeScope();
             outputs.CopyTo(values, first);
             first += outputs.Length;
             foreach (var read in steps[i].Reads.Distinct())
-                if (read >= inputs.Length && uses[read].Last == i) TemporaryTensors.Return(values[read]);
+                if (read >= inputs.Length && uses[read].Last == i) values[read].Dispose();
         }
         return values[^steps[^1].Outputs..];
     }

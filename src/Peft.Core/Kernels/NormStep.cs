@@ -10,7 +10,7 @@ internal sealed class NormStep(NodeInput norm, int source) : NodeStep(source)
     public override Tensor[] Forward(Tensor[] values, List<Tensor> kept)
     {
         kept.AddRange(norm.Constants);
-        return [norm.Compute([values[0], .. norm.Constants], IsTemporary)];
+        return [norm.Compute([values[0], .. norm.Constants])];
     }
 
     public override Tensor[] Again(Tensor[] values, ReadOnlySpan<Tensor> saved) => [norm.Compute([values[0], .. saved])];

@@ -7,7 +7,7 @@ internal sealed class PlainInput : NodeInput
 {
     public override bool NeedsSources => false;
 
-    public override Tensor Compute(IReadOnlyList<Tensor> sources, bool isTemporary) => sources[0];
+    public override Tensor Compute(IReadOnlyList<Tensor> sources) => sources[0];
 
     public override Tensor[] Differentiate(IReadOnlyList<Tensor> sources, Tensor gradient) => [gradient];
 }

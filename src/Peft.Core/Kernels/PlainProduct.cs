@@ -16,12 +16,12 @@ internal sealed class PlainProduct : NodeProduct
     public static PlainProduct? Of(FrozenMatrix weight, Tensor? bias)
         => weight.IsSupported && (bias is null || (!TensorMemory.Learns(bias) && TensorMemory.Supports(bias))) ? new(weight, bias) : null;
 
-    public override (Tensor Output, Tensor[] Kept) Multiply(Tensor x, bool isTemporary) => (weight.Multiply(x, bias, isTemporary).AsContiguous(), weight.Kept);
+    public override (Tensor Output, Tensor[] Kept) Multiply(Tensor x) => (weight.Multiply(x, bias).AsContiguous(), weight.Kept);
 
     public override (Tensor Output, Tensor[] Kept) MultiplyAndAdd(Tensor x, Tensor residual)
         => weight.HasKernel(x) ? (MatrixProduct.Run(x, weight.Values!, bias, residual: residual), weight.Kept) : base.MultiplyAndAdd(x, residual);
 
-    public override Tensor MultiplyAgain(Tensor x, ReadOnlySpan<Tensor> saved) => weight.With(saved).Multiply(x, bias, isTemporary: true).AsContiguous();
+    public override Tensor MultiplyAgain(Tensor x, ReadOnlySpan<Tensor> saved) => weight.With(saved).Multiply(x, bias).AsContiguous();
 
     public override Tensor?[] Differentiate(Tensor? x, ReadOnlySpan<Tensor> saved, Tensor gradient, bool inputRequiresGrad, ref Tensor? ofInput)
     {

@@ -15,7 +15,7 @@ internal sealed class RmsNormKernel : GraphNode<RmsNormKernel>
     {
         using var x = input.contiguous();
         using var w = weight.contiguous();
-        return TensorMemory.RequiresGrad(x, w) ? Record(x, w, (float)epsilon, (float)offset)[0] : Normalise(x, w, empty_like(x), (float)epsilon, (float)offset);
+        return TensorMemory.RequiresGrad(x, w) ? Record(x, w, (float)epsilon, (float)offset)[0] : Normalise(x, w, CachingAllocator.EmptyLike(x), (float)epsilon, (float)offset);
     }
 
     protected override Tensor[] Forward(autograd.AutogradContext context, object[] arguments)
@@ -23,7 +23,7 @@ internal sealed class RmsNormKernel : GraphNode<RmsNormKernel>
         var (input, weight, epsilon, offset) = ((Tensor)arguments[0], (Tensor)arguments[1], (float)arguments[2], (float)arguments[3]);
         context.save_data("settings", (epsilon, offset, weight.requires_grad));
         context.save_for_backward([input, weight]);
-        return [Normalise(input, weight, empty_like(input), epsilon, offset)];
+        return [Normalise(input, weight, CachingAllocator.EmptyLike(input), epsilon, offset)];
     }
 
     protected override Tensor?[] Backward(autograd.AutogradContext context, Tensor[] gradients)
@@ -31,7 +31,7 @@ internal sealed class RmsNormKernel : GraphNode<RmsNormKernel>
         var saved = context.get_saved_variables();
         var (input, weight) = (saved[0], saved[1]);
         var (epsilon, offset, learns) = ((float, float, bool))context.get_data("settings");
-        var result = empty_like(input);
+        var result = CachingAllocator.EmptyLike(input);
         Differentiate(input, weight, gradients[0], result, epsilon, offset);
         return [result, learns ? WeightGradient(input, gradients[0], (int)weight.numel(), epsilon) : null, null, null];
     }

@@ -36,7 +36,7 @@ internal static unsafe class SkinnyProduct
         var (rows, outputs, byColumns) = ((int)(input.numel() / inputs), (int)weight.size(0), !weight.is_contiguous());
         var shape = input.shape;
         shape[^1] = outputs;
-        var result = empty(shape, ScalarType.Float32);
+        var result = CachingAllocator.Empty(shape);
         using var stored = byColumns ? weight.t() : weight.alias();
         using var dense = input.contiguous();
         fixed (float* xs = dense.Floats(), ws = stored.Floats(), ys = result.Floats(), bs = bias is null ? [] : bias.Floats())

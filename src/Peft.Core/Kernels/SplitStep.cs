@@ -14,11 +14,11 @@ internal sealed class SplitStep(int joined, int heads, int keyValueHeads, int si
 
     public override bool Keeps(int read) => false;
 
-    public override Tensor[] Forward(Tensor[] values, List<Tensor> kept) => Split(values, IsTemporary);
+    public override Tensor[] Forward(Tensor[] values, List<Tensor> kept) => Split(values);
 
-    public override Tensor[] Again(Tensor[] values, ReadOnlySpan<Tensor> saved) => Split(values, isTemporary: true);
+    public override Tensor[] Again(Tensor[] values, ReadOnlySpan<Tensor> saved) => Split(values);
 
-    private Tensor[] Split(Tensor[] values, bool isTemporary)
+    private Tensor[] Split(Tensor[] values)
     {
         var (batch, length) = (values[0].shape[0], values[0].shape[1]);
         using var apart = perHead ? values[0].view(batch, length, heads, 3, size) : values[0].alias();
@@ -28,7 +28,7 @@ internal sealed class SplitStep(int joined, int heads, int keyValueHeads, int si
             var width = (i == 0 ? heads : keyValueHeads) * size;
             using var part = perHead ? apart.narrow(3, i, 1) : apart.narrow(-1, first, width);
             using var shaped = perHead ? part.view(batch, length, heads, size) : part.alias();
-            result[i] = TemporaryTensors.Empty([batch, length, width], isTemporary);
+            result[i] = CachingAllocator.Empty([batch, length, width]);
             using var to = result[i].view(shaped.shape);
             to.copy_(shaped);
             first += width;

@@ -37,16 +37,6 @@ internal sealed class StepsNode : GraphNode<StepsNode>
             return (Steps[step].Keeps(read) || (steps.Again[step] && step < Steps.Count - 1)) && !(producer >= 0 && steps.Again[producer]);
         }
 
-        /// <summary>True if the node saves none of the outputs of a step.</summary>
-        public bool IsTemporary(int step)
-        {
-            if (step == Steps.Count - 1) return false;
-            for (var i = step + 1; i < Steps.Count; i++)
-                for (var r = 0; r < Steps[i].Reads.Length; r++)
-                    if (Producers[Steps[i].Reads[r]] == step && Saves(i, r)) return false;
-            return true;
-        }
-
         /// <summary>For each value, the first and the last step that reads it.</summary>
         public (int First, int Last)[] Uses { get; } = steps.Uses();
     }
@@ -65,7 +55,6 @@ internal sealed class StepsNode : GraphNode<StepsNode>
             var step = job.Steps[i];
             var start = saved.Count;
             if (job.SavesTrained[i]) saved.AddRange(step.Trained);
-            step.IsTemporary = job.IsTemporary(i);
             outputs = step.Forward(Array.ConvertAll(step.Reads, read => values[read]), saved);
             outputs.CopyTo(values, first);
             first += outputs.Length;
@@ -78,7 +67,7 @@ internal sealed class StepsNode : GraphNode<StepsNode>
                     job.Saved[read] = saved.Count;
                     saved.Add(values[read]);
                 }
-                else if (job.Saved[read] < 0 && read >= job.Inputs && job.Uses[read].Last == i) TemporaryTensors.Return(values[read]);
+                else if (job.Saved[read] < 0 && read >= job.Inputs && job.Uses[read].Last == i) values[read].Dispose();
             }
         }
         context.save_data(nameof(Job), job);
@@ -117,7 +106,7 @@ internal sealed class StepsNode : GraphNode<StepsNode>
             {
                 if (job.Uses[read].First != i) continue;
                 if (job.Saved[read] is >= 0 and var at) SavedTensors.Free(context, saved, at..(at + 1));
-                if (recomputed[read] is { } value) TemporaryTensors.Return(value);
+                if (recomputed[read] is { } value) value.Dispose();
                 recomputed[read] = null;
             }
             if (i > 0) first -= job.Steps[i - 1].Outputs;

@@ -15,20 +15,20 @@ internal sealed class SwigluKernel : GraphNode<SwigluKernel>
     {
         using var g = gate.contiguous();
         using var u = up.contiguous();
-        return TensorMemory.RequiresGrad(g, u) ? Record(g, u)[0] : ActivationKernel.Run(Silu, g, u, empty_like(g));
+        return TensorMemory.RequiresGrad(g, u) ? Record(g, u)[0] : ActivationKernel.Run(Silu, g, u, CachingAllocator.EmptyLike(g));
     }
 
     protected override Tensor[] Forward(autograd.AutogradContext context, object[] arguments)
     {
         var (gate, up) = ((Tensor)arguments[0], (Tensor)arguments[1]);
         context.save_for_backward([gate, up]);
-        return [ActivationKernel.Run(Silu, gate, up, empty_like(gate))];
+        return [ActivationKernel.Run(Silu, gate, up, CachingAllocator.EmptyLike(gate))];
     }
 
     protected override Tensor?[] Backward(autograd.AutogradContext context, Tensor[] gradients)
     {
         var saved = context.get_saved_variables();
-        var (gateGradient, upGradient) = (empty_like(saved[0]), empty_like(saved[1]));
+        var (gateGradient, upGradient) = (CachingAllocator.EmptyLike(saved[0]), CachingAllocator.EmptyLike(saved[1]));
         ActivationKernel.Differentiate(Silu, saved[0], saved[1], gradients[0], gateGradient, upGradient);
         return [gateGradient, upGradient];
     }

@@ -6,10 +6,9 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>Sets tensors to zero by returning their memory to the system, which gives zeros again at the next access.</summary>
-internal static unsafe partial class ZeroPages
+internal static unsafe class ZeroPages
 {
     private const long MinBytes = 1 << 20;   // below, writing zeros takes less time than page faults
-    private const int DontNeed = 4;   // MADV_DONTNEED of Linux, on every processor that .NET supports
 
     /// <summary>Sets a contiguous tensor, which owns its memory, to zero.</summary>
     public static void Fill(Tensor tensor)
@@ -23,12 +22,8 @@ internal static unsafe partial class ZeroPages
         var (start, size) = ((nuint)TensorAddress.Of(tensor), (nuint)Environment.SystemPageSize);
         var (first, last) = ((start + size - 1) / size * size, (start + (nuint)bytes) / size * size);
         NativeMemory.Clear((void*)start, first - start);
-        // The system refuses for locked memory.
-        if (Advise(first, last - first, DontNeed) != 0) NativeMemory.Clear((void*)first, last - first);
+        if (!MemoryAdvice.Return(first, last - first)) NativeMemory.Clear((void*)first, last - first);
         NativeMemory.Clear((void*)last, start + (nuint)bytes - last);
         GC.KeepAlive(tensor);
     }
-
-    [LibraryImport("libc", EntryPoint = "madvise")]
-    private static partial int Advise(nuint address, nuint length, int advice);
 }

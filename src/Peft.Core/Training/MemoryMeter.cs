@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using Peft.Kernels;
 
 namespace Peft;
 
@@ -78,9 +79,10 @@ internal sealed partial class MemoryMeter : IDisposable
         }
     }
 
-    /// <summary>Returns memory that the C library keeps for later allocations to the system, if the C library supports this.</summary>
+    /// <summary>Returns memory that is kept for later allocations to the system: that of <see cref="CachingAllocator"/>, and that of the C library if it supports this.</summary>
     public static void Trim()
     {
+        CachingAllocator.Trim();
         if (!OperatingSystem.IsLinux()) return;
         try
         {

@@ -116,7 +116,6 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
     private Tensor? Backward(Batch part, double weight, PartGradients into, TrainingMetrics metrics)
     {
         using var once = SavedTensors.InOnePass();
-        using var temporary = TemporaryTensors.InStep();
         into.Begin();
         using var terms = trainer.Goal.LossTerms(part, metrics).GetEnumerator();
         Tensor? sum = null;

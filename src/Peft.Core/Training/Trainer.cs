@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Peft.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft;
@@ -91,6 +92,7 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
         cancellationToken.ThrowIfCancellationRequested();
         using var holding = Model.BeginTraining();
         Validate();
+        using var memory = CachingAllocator.Hold();
         using var run = new TrainingRun(this, progress, cancellationToken);
         return run.Run();
     }

@@ -14,7 +14,6 @@ internal sealed class WholeBackward(Trainer trainer, FlatParameters parameters) 
         if (first) parameters.UnbindGradients();   // otherwise, a missing gradient would go unnoticed
         var weight = batches.Sum(batch => batch.Weight);
         Tensor? total = null;
-        using var temporary = TemporaryTensors.InStep();
         foreach (var batch in batches)
         {
             using var terms = trainer.Goal.LossTerms(batch, metrics).GetEnumerator();

@@ -79,7 +79,6 @@ internal sealed class Transformer : Backbone
     public Tensor Run(ModelInput input, Tensor? encoded, Tensor? encodedMask)
     {
         using var scope = NewDisposeScope();
-        using var temporary = is_inference_mode_enabled() ? TemporaryTensors.InStep() : null;
         var embeddings = Embed(input);
         var shape = embeddings.shape;
         var context = Prepare(input, (int)shape[0], (int)shape[1], embeddings.dtype, embeddings.device);

@@ -15,7 +15,7 @@ internal static class PanelProduct
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var output = empty([.. input.shape[..^1], matrix.Rows], input.dtype, input.device);   // no view, which autograd would let nobody add to
+        var output = Empty(input, matrix.Rows);   // no view, which autograd would let nobody add to
         var (x, y) = (input.reshape(input.numel() / matrix.Columns, matrix.Columns), output.view(output.numel() / matrix.Rows, matrix.Rows));
         ForEach(matrix, input, (panel, first, count) => Product(x, panel, y.narrow(1, first, count), add: false));
         return output.MoveToOuterDisposeScope();
@@ -26,10 +26,16 @@ internal static class PanelProduct
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var output = empty([.. input.shape[..^1], matrix.Columns], input.dtype, input.device);
+        var output = Empty(input, matrix.Columns);
         var (y, x) = (input.reshape(input.numel() / matrix.Rows, matrix.Rows), output.view(output.numel() / matrix.Columns, matrix.Columns));
         ForEach(matrix, input, (panel, first, count) => Product(y.narrow(1, first, count), panel.t(), x, add: first > 0));
         return output.MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Empty(Tensor input, long width)
+    {
+        long[] shape = [.. input.shape[..^1], width];
+        return TensorMemory.Supports(input) ? CachingAllocator.Empty(shape) : empty(shape, input.dtype, input.device);
     }
 
     // to = x·Wᵀ, or to + x·Wᵀ.

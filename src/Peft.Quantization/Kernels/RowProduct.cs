@@ -34,7 +34,7 @@ internal static unsafe class RowProduct
         Span<long> shape = stackalloc long[(int)input.dim()];
         for (var i = 0; i < shape.Length; i++) shape[i] = input.size(i);
         shape[^1] = outputs;
-        var result = empty(shape, ScalarType.Float32);
+        var result = CachingAllocator.Empty(shape);
         var (x, y) = (TensorAddress.Of(rows), TensorAddress.Of(result));
         void Outputs(int first, int length) => Run(reader, (float*)x, (float*)y, count, inputs, outputs, first, length);
         if ((long)inputs * outputs < Worthwhile) Outputs(0, outputs);

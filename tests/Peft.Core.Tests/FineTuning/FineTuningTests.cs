@@ -79,8 +79,9 @@ public sealed class FineTuningTests : IDisposable
         new Trainer(peft, rows, options).Train();
         new Trainer(new ModuleTrainable(twin), rows, options).Train();
         peft.MergeAndUnload();
-        var expected = twin.Bits();
-        model.ShouldHaveBits(expected);
+        // Not to the bit: the products of this library and of torch may add in another order.
+        foreach (var (ours, theirs) in model.named_parameters().Zip(twin.named_parameters())) ours.parameter.Difference(theirs.parameter).ShouldBeLessThan(1e-6f, ours.name);
+        model.call(ids).Difference(Tower.Create().call(ids)).ShouldBeGreaterThan(0.1f);
     }
 
     [Fact]

@@ -135,14 +135,14 @@ public class FactoredProductTests
         using var _ = no_grad();
         var exact = nn.functional.linear(x.to(float64), w.to(float64) + b.to(float64).mm(a.to(float64)) * 0.5, bias.to(float64));
         var product = LowRankProduct.Of(new FrozenMatrix(w), bias, a, b, 0.5).ShouldNotBeNull();
-        var (output, kept) = product.Multiply(x, isTemporary: false);
+        var (output, kept) = product.Multiply(x);
         var (sum, _) = product.MultiplyAndAdd(x, residual);
         output.to(float64).RelativeDifference(exact).ShouldBeLessThan(2e-6);
         sum.Difference(output + residual).ShouldBe(0);
         product.MultiplyAgain(x, [a, b, .. kept]).Difference(output).ShouldBe(0);
         product.Add(nn.functional.linear(x, w, bias), x).RelativeDifference(output).ShouldBeLessThan(2e-6);
         var plain = PlainProduct.Of(new FrozenMatrix(w), bias).ShouldNotBeNull();
-        plain.MultiplyAndAdd(x, residual).Output.Difference(plain.Multiply(x, isTemporary: false).Output + residual).ShouldBe(0);
+        plain.MultiplyAndAdd(x, residual).Output.Difference(plain.Multiply(x).Output + residual).ShouldBe(0);
     }
 
     private static Tensor Product(Tensor x, NodeProduct? product) => LinearStep.Run(new PlainInput(), [x], null, product.ShouldNotBeNull())[0];

@@ -121,7 +121,6 @@ public class StepsNodeTests
         var expected = Run();
         expected.requires_grad.ShouldBeTrue();
         using var none = no_grad();
-        using var temporary = TemporaryTensors.InStep();
         var actual = Run();
         actual.requires_grad.ShouldBeFalse();
         actual.Difference(expected).ShouldBe(0);
@@ -131,14 +130,13 @@ public class StepsNodeTests
     }
 
     [Theory]
-    [InlineData(false, false)]
-    [InlineData(true, false)]
-    [InlineData(false, true)]   // two backward passes through one graph
-    public void Recomputed_values_are_those_that_would_be_kept(bool inStep, bool twice)
+    [InlineData(false)]
+    [InlineData(true)]   // two backward passes through one graph
+    public void Recomputed_values_are_those_that_would_be_kept(bool twice)
     {
         using var scope = NewDisposeScope();
         manual_seed(9);
-        const int Length = 300, Hidden = 128;   // more values than a temporary tensor must have
+        const int Length = 300, Hidden = 128;
         var x = randn(2, Length, Hidden).requires_grad_();
         var (weight, short1, w1, w2, w3) = (randn(Hidden).abs(), randn(Hidden).abs(), randn(3 * Hidden, Hidden), randn(Hidden, Hidden), randn(Hidden, Hidden));
         var (bias, slope) = (randn(3 * Hidden), randn(2, Length, Hidden));
@@ -148,7 +146,6 @@ public class StepsNodeTests
         List<float[]> Run(bool again)
         {
             using var inner = NewDisposeScope();
-            using var once = inStep ? TemporaryTensors.InStep() : null;
             NodeProduct Product(Tensor w, Tensor? b, int i) => LowRankProduct.Of(new FrozenMatrix(w), b, factors[i], factors[i + 1], 0.5).ShouldNotBeNull();
             var steps = new NodeSteps(x);
             var joined = steps.Add(new LinearStep(new NormalizedInput(weight, 1e-3, 0), [0], null, Product(w1, bias, 0)), again);
@@ -158,10 +155,7 @@ public class StepsNodeTests
             var middle = steps.Add(new LinearStep(new PlainInput(), [attended], 0, Product(w2, null, 2)), again);
             var wide = steps.Add(new LinearStep(new NormalizedInput(weight, 1e-3, 0), [middle], null, PlainProduct.Of(new FrozenMatrix(w3), null)!));
             steps.Add(new LinearStep(new ActivatedInput("gelu_new"), [wide], middle, Product(w3, null, 4)));
-            steps.All[0].IsTemporary.ShouldBeFalse();
             var y = steps.Run()[0];
-            int[] unsaved = again ? [0, 1, 2, 4] : [0];   // steps; the joined projection is never saved
-            for (var i = 0; i < steps.All.Count; i++) steps.All[i].IsTemporary.ShouldBe(unsaved.Contains(i), $"step {i}");
             if (twice) y.backward([slope], retain_graph: true);
             if (twice) y.backward([slope]);
             else
