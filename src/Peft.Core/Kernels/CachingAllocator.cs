@@ -24,13 +24,20 @@ internal static unsafe class CachingAllocator
         nint bytes = sizeof(float);
         foreach (var size in shape) bytes = checked(bytes * (nint)size);
         if (bytes < MinBytes || Create is null || !TorchRuntime.Cpu.CachingAllocator) return empty(shape, ScalarType.Float32);
-        var memory = Pool.Take(bytes);
-        nint tensor;
+        nint memory, tensor;
+        try
+        {
+            memory = Pool.Take(bytes);
+        }
+        catch (OutOfMemoryException)
+        {
+            return empty(shape, ScalarType.Float32);   // if this fails too, with torch's exception
+        }
         const sbyte Type = (sbyte)ScalarType.Float32;
         fixed (long* sizes = shape) tensor = Create(memory, &Free, sizes, shape.Length, Type, Type, (int)DeviceType.CPU, -1, 0);
         if (tensor != 0) return Tensor.UnsafeCreateTensor(tensor);
         Pool.Give(memory);
-        return empty(shape, ScalarType.Float32);   // throws torch's exception
+        return empty(shape, ScalarType.Float32);
     }
 
     /// <summary>An uninitialized contiguous float32 tensor on the CPU, of the shape of another.</summary>
