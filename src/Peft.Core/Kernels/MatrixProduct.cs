@@ -13,6 +13,7 @@ internal static unsafe class MatrixProduct
 {
     private const int Depth = 384, Width = 192;    // rows and columns of a block of B
     private const int MinRows = 8;                 // fewer do not fill a tile
+    private const int TransposedRows = 8;          // of A at a time, of which a tile may use fewer
 
     private static int TileRows => Vector512.IsHardwareAccelerated ? MatrixTile16.Rows : MatrixTile8.Rows;
 
@@ -114,9 +115,9 @@ internal static unsafe class MatrixProduct
         var deep = Even(depth, Depth, 8);
         var broad = Even(columns, Width, wide);
         var longest = Math.Max(deep, update.Rank);
-        using var scratch = new Scratch((deep + update.Rank) * broad + tile * (longest + wide));
+        using var scratch = new Scratch((deep + update.Rank) * broad + TransposedRows * longest + tile * wide);
         float* panels = scratch.Take(deep * broad), updatePanels = scratch.Take(update.Rank * broad);
-        var edge = new Edge(scratch.Take(tile * longest), scratch.Take(tile * wide));
+        var edge = new Edge(scratch.Take(TransposedRows * longest), scratch.Take(tile * wide));
         for (var k = 0; k < depth; k += deep)
         {
             var some = Math.Min(deep, depth - k);
@@ -131,7 +132,7 @@ internal static unsafe class MatrixProduct
                     var height = Math.Min(tile, rows - row);
                     float* from = a + row * aRow + k * aStep, to = c + row * cRow + n;
                     var copies = height < tile || aStep != 1;
-                    if (copies) edge.Copy(from, aRow, aStep, height, some);
+                    if (copies) edge.Copy(from, aRow, aStep, height, rows - row, some);
                     MatrixPanels.Fetch(b + nextK * bRow + nextN * bStep, bRow, bStep, Math.Min(deep, depth - nextK), Math.Min(broad, columns - nextN), row / tile, (rows + tile - 1) / tile);
                     var adds = add || k > 0;
                     Tiles(copies ? edge.Rows : from, copies ? some : aRow, panels, adds ? to : d == null ? null : d + n, adds ? cRow : 0, to, cRow, height, some, count, edge);
@@ -140,7 +141,7 @@ internal static unsafe class MatrixProduct
                     if (update.Rank > 0)
                     {
                         var thin = update.Left + row * update.LeftRow;
-                        if (height < tile) edge.Copy(thin, update.LeftRow, 1, height, update.Rank);
+                        if (height < tile) edge.Copy(thin, update.LeftRow, 1, height, height, update.Rank);
                         Tiles(height < tile ? edge.Rows : thin, height < tile ? update.Rank : update.LeftRow, updatePanels, to, cRow, to, cRow, height, update.Rank, count, edge);
                     }
                     if (e != null) Add(e + row * cRow + n, to, cRow, height, count);
@@ -193,13 +194,13 @@ internal static unsafe class MatrixProduct
     {
         public readonly float* Rows = rows, Tile = tile;
 
-        // Copies rows of A, and zeros for those that a tile lacks.
-        public void Copy(float* a, nint aRow, nint aStep, int rows, int depth)
+        // Copies rows of A, of which some more may follow, and zeros for those that a tile lacks.
+        public void Copy(float* a, nint aRow, nint aStep, int rows, int following, int depth)
         {
             if (rows < TileRows) new Span<float>(Rows + (nint)rows * depth, (TileRows - rows) * depth).Clear();
             if (aStep == 1)
                 for (var i = 0; i < rows; i++) new ReadOnlySpan<float>(a + i * aRow, depth).CopyTo(new Span<float>(Rows + (nint)i * depth, depth));
-            else MatrixPanels.Transpose(a, aStep, rows, depth, Rows);
+            else MatrixPanels.Transpose(a, aStep, rows, following, depth, Rows);
         }
 
         // C = D + the tile.
