@@ -45,8 +45,10 @@ internal sealed class ChunkedHead : GraphNode<ChunkedHead>
         var trained = job.Head.Parameter is { requires_grad: true };
         context.save_data(Saved, job);
         var result = empty([job.Measure.Count, rows.shape[0]], ScalarType.Float32, rows.device);
-        var gradients = rows.requires_grad && !trained ? Enumerable.Range(0, job.Measure.Count).Select(_ => empty_like(rows)).ToList() : null;
-        foreach (var (start, count) in job.ChunksOf(rows))
+        var gradients = rows.requires_grad && !trained ? Enumerable.Range(0, job.Measure.Count).Select(_ => empty(rows.shape, rows.dtype, rows.device)).ToList() : null;
+        var known = job.SoftCap == 0 && job.Head.Parameter is { } head ? job.Measure.WithoutLogits(rows, head, gradients?[0]) : null;
+        if (known is not null) result.copy_(known);
+        else foreach (var (start, count) in job.ChunksOf(rows))
         {
             using var inner = NewDisposeScope();
             var (logits, bend) = job.Logits(rows.narrow(0, start, count));

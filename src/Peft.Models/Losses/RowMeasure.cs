@@ -8,6 +8,13 @@ internal abstract class RowMeasure
     /// <summary>Number of values per row.</summary>
     public virtual int Count => 1;
 
+    /// <summary>Computes the values, and their derivatives with respect to the rows, without the logits of all tokens; null if there is no kernel for it.</summary>
+    /// <param name="rows">Hidden states <c>[rows, hidden]</c>.</param>
+    /// <param name="head">The head <c>[vocabulary, hidden]</c>.</param>
+    /// <param name="derivatives">Receives the derivatives <c>[rows, hidden]</c> of the only value; null for none.</param>
+    /// <returns><c>[1, rows]</c></returns>
+    public virtual Tensor? WithoutLogits(Tensor rows, Tensor head, Tensor? derivatives) => null;
+
     /// <summary>The values, <c>[count, rows]</c>, differentiable by autograd.</summary>
     /// <param name="logits">Logits <c>[rows, vocabulary]</c> in float32.</param>
     /// <param name="start">Index of the first row.</param>

@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft.Models;
@@ -34,5 +35,22 @@ internal sealed class StatisticsOfRows(TokenStatistics wanted, long rows, Device
                 _ => logits.argmax(-1).eq(target.squeeze(1)),
             });
         filled += count;
+    }
+
+    /// <summary>Adds the statistics of all rows.</summary>
+    /// <param name="sums">The sums of each row.</param>
+    /// <param name="vocabulary">Number of logits.</param>
+    public void Add(TokenSums[] sums, long vocabulary)
+    {
+        using var scope = NewDisposeScope();
+        foreach (var (which, into) in values)
+            into.copy_(tensor(Array.ConvertAll(sums, each => (float)(which switch
+            {
+                TokenStatistics.Entropy => each.Entropy,
+                TokenStatistics.LogSquaredSum => each.LogSquaredSum,
+                TokenStatistics.MeanLogit => each.Total / vocabulary,
+                _ => each.IsGreedy ? 1 : 0,
+            }))));
+        filled = rows;
     }
 }

@@ -12,6 +12,14 @@ internal sealed class TargetLogProbabilities(Tensor targets, double temperature 
 {
     public override int Count => entropies ? 2 : 1;
 
+    public override Tensor? WithoutLogits(Tensor rows, Tensor head, Tensor? derivatives)
+    {
+        if (entropies || !TokenLossKernel.Supports(rows, head, targets)) return null;
+        var sums = TokenLossKernel.Run(rows, head, targets, temperature, statistics is { IsEmpty: false }, derivatives);
+        statistics?.Add(sums, head.shape[0]);
+        return tensor(Array.ConvertAll(sums, each => (float)each.LogProbability), [1, sums.Length]);
+    }
+
     public override Tensor Values(Tensor logits, long start)
     {
         if (temperature != 1) logits = logits.div(Constant(temperature));
