@@ -3,56 +3,107 @@ using System.Runtime.Intrinsics;
 
 namespace Peft.Kernels;
 
-/// <summary>The innermost loop of <see cref="MatrixProduct"/> with vectors of eight values: AVX2.</summary>
+/// <summary>The innermost loop of <see cref="MatrixProduct"/>, <see cref="SmallProduct"/> and <see cref="TileProducts"/> with vectors of eight values: AVX2.</summary>
+/// <remarks>
+/// The sums fill the registers, and an instruction that only counts is one too many: beside the other thread of its core, a processor starts three instructions in a cycle, and the twelve operations take six cycles at best. So four steps
+/// follow each other, and each address is a base, one stride of four or eight bytes, and a constant.
+/// </remarks>
 internal static unsafe class MatrixTile8
 {
-    /// <summary>Rows of a tile, and columns: two vectors. Twelve sums, two parts of B and a value of A fill the registers; each value of B, which comes from the L2 cache, is used six times.</summary>
+    /// <summary>Rows of a tile, and columns: two vectors. Twelve sums, two parts of B and a value of A fill the registers; each value of B is used six times.</summary>
     public const int Rows = 6, Columns = 16;
 
-    /// <summary>Computes C = A·B or D + A·B for one tile: each sum is in a register.</summary>
-    /// <param name="a">A <c>[6, depth]</c>.</param>
+    /// <summary>Computes C = A·B or D + A·B for tiles below each other.</summary>
+    /// <param name="a">A <c>[6·tiles, depth]</c>.</param>
     /// <param name="aRow">Row stride of A.</param>
-    /// <param name="b">B <c>[depth, 16]</c>, contiguous.</param>
-    /// <param name="d">D <c>[6, 16]</c>, which may be C; null for none.</param>
+    /// <param name="aStep">Stride between the elements of a row of A.</param>
+    /// <param name="b">B <c>[depth, 16]</c>.</param>
+    /// <param name="bRow">Row stride of B.</param>
+    /// <param name="d">D <c>[6·tiles, 16]</c>, which may be C; null for none.</param>
     /// <param name="dRow">Row stride of D; 0 for one row that is added to all.</param>
-    /// <param name="c">C <c>[6, 16]</c>.</param>
+    /// <param name="c">C <c>[6·tiles, 16]</c>.</param>
     /// <param name="cRow">Row stride of C.</param>
     /// <param name="depth">Number of columns of A and of rows of B.</param>
+    /// <param name="tiles">Number of tiles.</param>
+    public static void Run(float* a, nint aRow, nint aStep, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth, int tiles = 1)
+    {
+        if (d == null) dRow = 0;   // so that it stays null
+        if (aStep == 1) ByRows(a, aRow, b, bRow, d, dRow, c, cRow, depth, tiles);
+        else if (aRow == 1) ByColumns(a, aStep, b, bRow, d, dRow, c, cRow, depth, tiles);
+        else Any(a, aRow, aStep, b, bRow, d, dRow, c, cRow, depth, tiles);
+    }
+
+    // The same loop, compiled for each constant.
     [MethodImpl(JitOptions.Loop)]
-    public static void Run(float* a, nint aRow, float* b, float* d, nint dRow, float* c, nint cRow, nint depth)
+    private static void ByRows(float* a, nint aRow, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth, int tiles)
+    {
+        for (; tiles > 0; tiles--, a += Rows * aRow, c += Rows * cRow, d += Rows * dRow) Tile(a, aRow, 1, b, bRow, d, dRow, c, cRow, depth);
+    }
+
+    [MethodImpl(JitOptions.Loop)]
+    private static void ByColumns(float* a, nint aStep, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth, int tiles)
+    {
+        for (; tiles > 0; tiles--, a += Rows, c += Rows * cRow, d += Rows * dRow) Tile(a, 1, aStep, b, bRow, d, dRow, c, cRow, depth);
+    }
+
+    [MethodImpl(JitOptions.Loop)]
+    private static void Any(float* a, nint aRow, nint aStep, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth, int tiles)
+    {
+        for (; tiles > 0; tiles--, a += Rows * aRow, c += Rows * cRow, d += Rows * dRow) Tile(a, aRow, aStep, b, bRow, d, dRow, c, cRow, depth);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Tile(float* a, nint aRow, nint aStep, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth)
     {
         Vector256<float> s00 = default, s01 = default, s10 = default, s11 = default, s20 = default, s21 = default;
         Vector256<float> s30 = default, s31 = default, s40 = default, s41 = default, s50 = default, s51 = default;
-        float* upper = a, lower = a + 3 * aRow, end = b + depth * Columns;
-        for (; b < end; b += Columns, upper++, lower++)
+        float* upper = a, lower = a + 3 * aRow;
+        for (; depth >= 4; depth -= 4, upper += 4 * aStep, lower += 4 * aStep, b += 4 * bRow)
         {
-            Vector256<float> left = Vector256.Load(b), right = Vector256.Load(b + 8);
-            var x = Vector256.Create(upper[0]);
-            s00 = Vector256.FusedMultiplyAdd(x, left, s00);
-            s01 = Vector256.FusedMultiplyAdd(x, right, s01);
-            x = Vector256.Create(upper[aRow]);
-            s10 = Vector256.FusedMultiplyAdd(x, left, s10);
-            s11 = Vector256.FusedMultiplyAdd(x, right, s11);
-            x = Vector256.Create(upper[2 * aRow]);
-            s20 = Vector256.FusedMultiplyAdd(x, left, s20);
-            s21 = Vector256.FusedMultiplyAdd(x, right, s21);
-            x = Vector256.Create(lower[0]);
-            s30 = Vector256.FusedMultiplyAdd(x, left, s30);
-            s31 = Vector256.FusedMultiplyAdd(x, right, s31);
-            x = Vector256.Create(lower[aRow]);
-            s40 = Vector256.FusedMultiplyAdd(x, left, s40);
-            s41 = Vector256.FusedMultiplyAdd(x, right, s41);
-            x = Vector256.Create(lower[2 * aRow]);
-            s50 = Vector256.FusedMultiplyAdd(x, left, s50);
-            s51 = Vector256.FusedMultiplyAdd(x, right, s51);
+            Add(0, upper, lower, aRow, aStep, b, bRow, ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51);
+            Add(1, upper, lower, aRow, aStep, b, bRow, ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51);
+            Add(2, upper, lower, aRow, aStep, b, bRow, ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51);
+            Add(3, upper, lower, aRow, aStep, b, bRow, ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51);
         }
+        for (; depth > 0; depth--, upper += aStep, lower += aStep, b += bRow)
+            Add(0, upper, lower, aRow, aStep, b, bRow, ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31, ref s40, ref s41, ref s50, ref s51);
         Store(s00, s01, d, c);
         Store(s10, s11, d += dRow, c += cRow);
         Store(s20, s21, d += dRow, c += cRow);
         Store(s30, s31, d += dRow, c += cRow);
         Store(s40, s41, d += dRow, c += cRow);
-        Store(s50, s51, d += dRow, c += cRow);
+        Store(s50, s51, d + dRow, c + cRow);
     }
+
+    // One row of B: the k-th.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Add(int k, float* upper, float* lower, nint aRow, nint aStep, float* b, nint bRow, ref Vector256<float> s00, ref Vector256<float> s01, ref Vector256<float> s10, ref Vector256<float> s11,
+        ref Vector256<float> s20, ref Vector256<float> s21, ref Vector256<float> s30, ref Vector256<float> s31, ref Vector256<float> s40, ref Vector256<float> s41, ref Vector256<float> s50, ref Vector256<float> s51)
+    {
+        Vector256<float> left = Vector256.Load(At(b, bRow, k, 0, 0)), right = Vector256.Load(At(b, bRow, k, 0, 0) + 8);
+        var x = Vector256.Create(*At(upper, aStep, k, aRow, 0));
+        s00 = Vector256.FusedMultiplyAdd(x, left, s00);
+        s01 = Vector256.FusedMultiplyAdd(x, right, s01);
+        x = Vector256.Create(*At(upper, aStep, k, aRow, 1));
+        s10 = Vector256.FusedMultiplyAdd(x, left, s10);
+        s11 = Vector256.FusedMultiplyAdd(x, right, s11);
+        x = Vector256.Create(*At(upper, aStep, k, aRow, 2));
+        s20 = Vector256.FusedMultiplyAdd(x, left, s20);
+        s21 = Vector256.FusedMultiplyAdd(x, right, s21);
+        x = Vector256.Create(*At(lower, aStep, k, aRow, 0));
+        s30 = Vector256.FusedMultiplyAdd(x, left, s30);
+        s31 = Vector256.FusedMultiplyAdd(x, right, s31);
+        x = Vector256.Create(*At(lower, aStep, k, aRow, 1));
+        s40 = Vector256.FusedMultiplyAdd(x, left, s40);
+        s41 = Vector256.FusedMultiplyAdd(x, right, s41);
+        x = Vector256.Create(*At(lower, aStep, k, aRow, 2));
+        s50 = Vector256.FusedMultiplyAdd(x, left, s50);
+        s51 = Vector256.FusedMultiplyAdd(x, right, s51);
+    }
+
+    /// <summary>The address of an element: products of a stride with 4 or 8 bytes are part of it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float* At(float* first, nint step, int k, nint row, int r) => (float*)((byte*)first + row * (r * sizeof(float)) + step * (k * sizeof(float)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Store(Vector256<float> left, Vector256<float> right, float* d, float* c)

@@ -4,14 +4,12 @@ using System.Runtime.Intrinsics;
 namespace Peft.Kernels;
 
 /// <summary><see cref="SmallProduct"/> with vectors of eight values: AVX and scalar code.</summary>
-/// <remarks>The same code as <see cref="SmallProduct16"/>: written once for a generic type of vectors, it was a tenth slower on AVX2.</remarks>
 internal static unsafe class SmallProduct8
 {
     /// <summary>Minimum number of columns.</summary>
     public const int Lanes = 8;
 
-    private const int Tile = 6;       // rows per tile: twelve independent sums hide the latency
-    private const int Block = 48;     // rows that stay in the cache while iterating over the columns
+        private const int Block = 48;     // rows that stay in the cache while iterating over the columns
 
     /// <inheritdoc cref="SmallProduct.Run(float*, int, int, float*, int, float*, float*, int, int, int, int)"/>
     public static void Run(float* a, int aRow, int aStep, float* b, int bRow, float* d, float* c, int cRow, int rows, int depth, int columns)
@@ -32,42 +30,11 @@ internal static unsafe class SmallProduct8
     [MethodImpl(JitOptions.Loop)]
     private static void Two(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, int depth, bool add, nint shift)
     {
-        var row = 0;
-        for (; row + Tile <= rows; row += Tile, a += Tile * aRow, c += Tile * cRow)
-        {
-            Vector256<float> s00 = default, s01 = default, s10 = default, s11 = default, s20 = default, s21 = default;
-            Vector256<float> s30 = default, s31 = default, s40 = default, s41 = default, s50 = default, s51 = default;
-            float* upper = a, lower = a + 3 * aRow, at = b;
-            for (var k = 0; k < depth; k++, upper += aStep, lower += aStep, at += bRow)
-            {
-                Vector256<float> left = Vector256.Load(at), right = Vector256.Load(at + Lanes);
-                var x = Vector256.Create(upper[0]);
-                s00 = Vector256.FusedMultiplyAdd(x, left, s00);
-                s01 = Vector256.FusedMultiplyAdd(x, right, s01);
-                x = Vector256.Create(upper[aRow]);
-                s10 = Vector256.FusedMultiplyAdd(x, left, s10);
-                s11 = Vector256.FusedMultiplyAdd(x, right, s11);
-                x = Vector256.Create(upper[2 * aRow]);
-                s20 = Vector256.FusedMultiplyAdd(x, left, s20);
-                s21 = Vector256.FusedMultiplyAdd(x, right, s21);
-                x = Vector256.Create(lower[0]);
-                s30 = Vector256.FusedMultiplyAdd(x, left, s30);
-                s31 = Vector256.FusedMultiplyAdd(x, right, s31);
-                x = Vector256.Create(lower[aRow]);
-                s40 = Vector256.FusedMultiplyAdd(x, left, s40);
-                s41 = Vector256.FusedMultiplyAdd(x, right, s41);
-                x = Vector256.Create(lower[2 * aRow]);
-                s50 = Vector256.FusedMultiplyAdd(x, left, s50);
-                s51 = Vector256.FusedMultiplyAdd(x, right, s51);
-            }
-            var to = c;
-            Store(s00, s01, to, add, shift);
-            Store(s10, s11, to += cRow, add, shift);
-            Store(s20, s21, to += cRow, add, shift);
-            Store(s30, s31, to += cRow, add, shift);
-            Store(s40, s41, to += cRow, add, shift);
-            Store(s50, s51, to + cRow, add, shift);
-        }
+        var tiles = rows / MatrixTile8.Rows;
+        MatrixTile8.Run(a, aRow, aStep, b, bRow, add ? c + shift : null, cRow, c, cRow, depth, tiles);
+        var row = tiles * MatrixTile8.Rows;
+        a += row * aRow;
+        c += row * cRow;
         for (; row < rows; row++, a += aRow, c += cRow)
         {
             Vector256<float> s0 = default, s1 = default;
@@ -85,29 +52,11 @@ internal static unsafe class SmallProduct8
     [MethodImpl(JitOptions.Loop)]
     private static void One(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, int depth, bool add, nint shift)
     {
-        var row = 0;
-        for (; row + Tile <= rows; row += Tile, a += Tile * aRow, c += Tile * cRow)
-        {
-            Vector256<float> s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default;
-            float* upper = a, lower = a + 3 * aRow, at = b;
-            for (var k = 0; k < depth; k++, upper += aStep, lower += aStep, at += bRow)
-            {
-                var line = Vector256.Load(at);
-                s0 = Vector256.FusedMultiplyAdd(Vector256.Create(upper[0]), line, s0);
-                s1 = Vector256.FusedMultiplyAdd(Vector256.Create(upper[aRow]), line, s1);
-                s2 = Vector256.FusedMultiplyAdd(Vector256.Create(upper[2 * aRow]), line, s2);
-                s3 = Vector256.FusedMultiplyAdd(Vector256.Create(lower[0]), line, s3);
-                s4 = Vector256.FusedMultiplyAdd(Vector256.Create(lower[aRow]), line, s4);
-                s5 = Vector256.FusedMultiplyAdd(Vector256.Create(lower[2 * aRow]), line, s5);
-            }
-            var to = c;
-            Store(s0, to, add, shift);
-            Store(s1, to += cRow, add, shift);
-            Store(s2, to += cRow, add, shift);
-            Store(s3, to += cRow, add, shift);
-            Store(s4, to += cRow, add, shift);
-            Store(s5, to + cRow, add, shift);
-        }
+        var tiles = rows / ColumnTile8.Rows;
+        ColumnTile8.Run(a, aRow, aStep, b, bRow, add ? c + shift : null, cRow, c, cRow, depth, tiles);
+        var row = tiles * ColumnTile8.Rows;
+        a += row * aRow;
+        c += row * cRow;
         for (; row < rows; row++, a += aRow, c += cRow)
         {
             Vector256<float> sum = default;

@@ -23,8 +23,18 @@ internal static unsafe class TileProducts
     {
         var column = 0;
         if (Vector512.IsHardwareAccelerated) column = TileProducts16.Run(a, aRow, aStep, b, bRow, c, cRow, rows, depth, columns, add);
-        else for (; column + 16 <= columns; column += 16) FourBySixteen(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, add);
+        else for (; column + 16 <= columns; column += 16) Sixteen(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, add);
         if (column < columns) TileProducts8.Run(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, add);
+    }
+
+    // As many tiles of six rows as leave a multiple of four.
+    private static void Sixteen(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, nint depth, bool add)
+    {
+        var tiles = rows / MatrixTile8.Rows;
+        while (tiles > 0 && (rows - tiles * MatrixTile8.Rows) % 4 != 0) tiles--;
+        var done = tiles * MatrixTile8.Rows;
+        MatrixTile8.Run(a, aRow, aStep, b, bRow, add ? c : null, cRow, c, cRow, depth, tiles);
+        FourBySixteen(a + done * aRow, aRow, aStep, b, bRow, c + done * cRow, cRow, rows - done, depth, add);
     }
 
     [MethodImpl(JitOptions.Loop)]

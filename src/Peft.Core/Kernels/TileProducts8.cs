@@ -4,14 +4,16 @@ using System.Runtime.Intrinsics;
 namespace Peft.Kernels;
 
 /// <summary><see cref="TileProducts"/> for eight columns.</summary>
-/// <remarks>The loop over eight rows is that for sixteen columns with narrower vectors: generic code over both was measured slower in other kernels.</remarks>
 internal static unsafe class TileProducts8
 {
     /// <inheritdoc cref="TileProducts.Run"/>
     public static void Run(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, nint depth, bool add)
     {
         var row = Vector512.IsHardwareAccelerated ? SixteenByEight(a, aRow, aStep, b, bRow, c, cRow, rows, depth, add) : 0;
-        EightByEight(a + row * aRow, aRow, aStep, b, bRow, c + row * cRow, cRow, rows - row, depth, add);
+        var tiles = (rows - row) / ColumnTile8.Rows;
+        ColumnTile8.Run(a + row * aRow, aRow, aStep, b, bRow, add ? c + row * cRow : null, cRow, c + row * cRow, cRow, depth, tiles);
+        row += tiles * ColumnTile8.Rows;
+        for (; row < rows; row++) One(a + row * aRow, aStep, b, bRow, c + row * cRow, depth, add);
     }
 
     // Sixteen sums hide the latency of two operations at a time better than eight; without AVX-512, there are too few registers. Returns the number of rows, a multiple of 16.
@@ -68,39 +70,6 @@ internal static unsafe class TileProducts8
             Store(t7, to + cRow, add);
         }
         return row;
-    }
-
-    [MethodImpl(JitOptions.Loop)]
-    private static void EightByEight(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, nint depth, bool add)
-    {
-        var row = 0;
-        for (; row + 8 <= rows; row += 8, a += 8 * aRow, c += 8 * cRow)
-        {
-            Vector256<float> s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default, s6 = default, s7 = default;
-            float* a1 = a + aRow, a2 = a1 + aRow, a3 = a2 + aRow, at = b;
-            var below = 4 * aRow;
-            for (nint k = 0, step = 0; k < depth; k++, step += aStep, at += bRow)
-            {
-                var line = Vector256.Load(at);
-                s0 = Vector256.FusedMultiplyAdd(Vector256.Create(a[step]), line, s0);
-                s1 = Vector256.FusedMultiplyAdd(Vector256.Create(a1[step]), line, s1);
-                s2 = Vector256.FusedMultiplyAdd(Vector256.Create(a2[step]), line, s2);
-                s3 = Vector256.FusedMultiplyAdd(Vector256.Create(a3[step]), line, s3);
-                s4 = Vector256.FusedMultiplyAdd(Vector256.Create(a[below + step]), line, s4);
-                s5 = Vector256.FusedMultiplyAdd(Vector256.Create(a1[below + step]), line, s5);
-                s6 = Vector256.FusedMultiplyAdd(Vector256.Create(a2[below + step]), line, s6);
-                s7 = Vector256.FusedMultiplyAdd(Vector256.Create(a3[below + step]), line, s7);
-            }
-            Store(s0, c, add);
-            Store(s1, c + cRow, add);
-            Store(s2, c + 2 * cRow, add);
-            Store(s3, c + 3 * cRow, add);
-            Store(s4, c + 4 * cRow, add);
-            Store(s5, c + 5 * cRow, add);
-            Store(s6, c + 6 * cRow, add);
-            Store(s7, c + 7 * cRow, add);
-        }
-        for (; row < rows; row++, a += aRow, c += cRow) One(a, aStep, b, bRow, c, depth, add);
     }
 
     /// <summary>Computes one row and eight columns.</summary>
