@@ -105,8 +105,9 @@ internal static unsafe class MatrixTile8
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float* At(float* first, nint step, int k, nint row, int r) => (float*)((byte*)first + row * (r * sizeof(float)) + step * (k * sizeof(float)));
 
+    /// <summary>Stores the sums of a row, with those of D if there is one.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(Vector256<float> left, Vector256<float> right, float* d, float* c)
+    public static void Store(Vector256<float> left, Vector256<float> right, float* d, float* c)
     {
         if (d != null)
         {

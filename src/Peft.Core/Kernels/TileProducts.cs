@@ -27,58 +27,29 @@ internal static unsafe class TileProducts
         if (column < columns) TileProducts8.Run(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, add);
     }
 
-    // As many tiles of six rows as leave a multiple of four.
     private static void Sixteen(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, nint depth, bool add)
     {
-        var tiles = rows / MatrixTile8.Rows;
-        while (tiles > 0 && (rows - tiles * MatrixTile8.Rows) % 4 != 0) tiles--;
-        var done = tiles * MatrixTile8.Rows;
-        MatrixTile8.Run(a, aRow, aStep, b, bRow, add ? c : null, cRow, c, cRow, depth, tiles);
-        FourBySixteen(a + done * aRow, aRow, aStep, b, bRow, c + done * cRow, cRow, rows - done, depth, add);
-    }
-
-    [MethodImpl(JitOptions.Loop)]
-    private static void FourBySixteen(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, nint depth, bool add)
-    {
-        var row = 0;
-        for (; row + 4 <= rows; row += 4, a += 4 * aRow, c += 4 * cRow)
-        {
-            Vector256<float> s00 = default, s01 = default, s10 = default, s11 = default, s20 = default, s21 = default, s30 = default, s31 = default;
-            float* a1 = a + aRow, a2 = a1 + aRow, a3 = a2 + aRow, at = b;
-            for (nint k = 0, step = 0; k < depth; k++, step += aStep, at += bRow)
-            {
-                var (left, right) = (Vector256.Load(at), Vector256.Load(at + 8));
-                var x = Vector256.Create(a[step]);
-                s00 = Vector256.FusedMultiplyAdd(x, left, s00);
-                s01 = Vector256.FusedMultiplyAdd(x, right, s01);
-                x = Vector256.Create(a1[step]);
-                s10 = Vector256.FusedMultiplyAdd(x, left, s10);
-                s11 = Vector256.FusedMultiplyAdd(x, right, s11);
-                x = Vector256.Create(a2[step]);
-                s20 = Vector256.FusedMultiplyAdd(x, left, s20);
-                s21 = Vector256.FusedMultiplyAdd(x, right, s21);
-                x = Vector256.Create(a3[step]);
-                s30 = Vector256.FusedMultiplyAdd(x, left, s30);
-                s31 = Vector256.FusedMultiplyAdd(x, right, s31);
-            }
-            Store(s00, c, add);
-            Store(s01, c + 8, add);
-            Store(s10, c + cRow, add);
-            Store(s11, c + cRow + 8, add);
-            Store(s20, c + 2 * cRow, add);
-            Store(s21, c + 2 * cRow + 8, add);
-            Store(s30, c + 3 * cRow, add);
-            Store(s31, c + 3 * cRow + 8, add);
-        }
-        for (; row < rows; row++, a += aRow, c += cRow)
+        // As many tiles of six rows as leave a multiple of four.
+        var (sixes, done) = (rows / MatrixTile8.Rows, 0);
+        while (sixes > 0 && (rows - sixes * MatrixTile8.Rows) % FourRowTile8.Rows != 0) sixes--;
+        MatrixTile8.Run(a, aRow, aStep, b, bRow, add ? c : null, cRow, c, cRow, depth, sixes);
+        Move(sixes * MatrixTile8.Rows);
+        var fours = (rows - done) / FourRowTile8.Rows;
+        FourRowTile8.Run(a, aRow, aStep, b, bRow, add ? c : null, cRow, c, cRow, depth, fours);
+        Move(fours * FourRowTile8.Rows);
+        for (; done < rows; Move(1))
         {
             TileProducts8.One(a, aStep, b, bRow, c, depth, add);
             TileProducts8.One(a, aStep, b + 8, bRow, c + 8, depth, add);
         }
-    }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(Vector256<float> sum, float* c, bool add) => (add ? sum + Vector256.Load(c) : sum).Store(c);
+        void Move(int count)
+        {
+            done += count;
+            a += count * aRow;
+            c += count * cRow;
+        }
+    }
 
     /// <summary>Transposes a matrix [rows, columns], both multiples of 8.</summary>
     public static void Transpose(float* from, int rows, int columns, float* to)
