@@ -21,6 +21,9 @@ internal static class Measure
     /// <summary>Number of runs or steps before the measurement.</summary>
     public static Option<int?> Warmup() => new("--warmup") { Description = "Runs or steps before the measurement; by default until the just-in-time compiler has nothing left to do." };
 
+    /// <summary>Dropout of the model in training.</summary>
+    public static Option<double> ModelDropout() => new("--model-dropout") { Description = "Dropout of the model: for gpt2 of embeddings, attention and residuals, 0.1 in GPT2Config's defaults; for the others of attention." };
+
     /// <summary>How the base model is quantized: <c>none</c>, or a kind of <see cref="QuantizationOptions"/> in the form of settings.</summary>
     public static Option<string> Quantization() => new("--quantization") { DefaultValueFactory = _ => "none", Description = "none, nf4, nf4_double, fp4, fp4_double, llm_int8, blockwise or fp8; nf4+llm_int8 quantizes embeddings and head too, by the second kind" };
 

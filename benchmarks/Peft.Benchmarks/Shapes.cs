@@ -22,18 +22,20 @@ internal static class Shapes
     /// <param name="positions">Number of positions that are needed: a model with random weights and fewer gets more.</param>
     /// <param name="path">A file or folder to read; null for random weights.</param>
     /// <param name="dropout">Dropout of LoRA.</param>
-    public static (CausalLM Model, PeftModel Peft) Adapted(string shape, int rank, QuantizationOptions? quantization = null, Device? device = null, int positions = 0, string? path = null, double dropout = 0)
+    /// <param name="modelDropout">Dropout of the model: of embeddings, attention and residuals for GPT-2, of attention for Llama.</param>
+    public static (CausalLM Model, PeftModel Peft) Adapted(string shape, int rank, QuantizationOptions? quantization = null, Device? device = null, int positions = 0, string? path = null, double dropout = 0, double modelDropout = 0)
     {
-        var model = path is null ? Random(shape, device, positions) : CausalLM.FromPretrained(path, new LoadOptions { Device = device });
+        var model = path is null ? Random(shape, device, positions, modelDropout) : CausalLM.FromPretrained(path, new LoadOptions { Device = device });
         if (quantization is not null) model.Quantize(quantization);
         return (model, model.ApplyAdapter(new LoraOptions { Rank = rank, Alpha = rank, TargetModules = shape == "gpt2" ? new[] { "c_attn" } : ModuleSelector.AllLinear, Dropout = dropout }));
     }
 
-    private static CausalLM Random(string shape, Device? device, int positions)
+    private static CausalLM Random(string shape, Device? device, int positions, double dropout)
     {
         var config = ModelConfig.Parse(Config(shape));
         var limit = shape == "gpt2" ? "n_positions" : "max_position_embeddings";
         if (config[limit]!.GetValue<int>() < positions) config = config.With(limit, positions);
+        foreach (var name in shape == "gpt2" ? ["resid_pdrop", "embd_pdrop", "attn_pdrop"] : new[] { "attention_dropout" }) config = config.With(name, dropout);
         return CausalLM.FromConfig(config, options: new LoadOptions { Device = device });
     }
 
@@ -50,7 +52,7 @@ internal static class Shapes
     {
         "gpt2" => """
             {"model_type":"gpt2","vocab_size":50257,"n_positions":1024,"n_embd":768,"n_layer":12,"n_head":12,"activation_function":"gelu_new",
-             "layer_norm_epsilon":1e-5,"resid_pdrop":0.0,"embd_pdrop":0.0,"attn_pdrop":0.0,"tie_word_embeddings":true}
+             "layer_norm_epsilon":1e-5,"tie_word_embeddings":true}
             """,
         "smollm135m" => Llama(576, 30, 9, 3, 1536, 49152, 2048),
         "stories260k" => Llama(64, 5, 8, 4, 172, 512, 512),

@@ -12,13 +12,13 @@ internal static class TrainBenchmark
         var (steps, warmup) = (Measure.Number("--steps", 10), Measure.Warmup());
         var (checkpointing, quantization) = (new Option<bool>("--checkpointing"), Measure.Quantization());
         var parts = new Option<int?>("--parts") { Description = "Number of parts of a batch that run in parallel; by default the number of threads." };
-        var dropout = new Option<double>("--dropout") { Description = "Dropout of LoRA." };
+        var (dropout, modelDropout) = (new Option<double>("--dropout") { Description = "Dropout of LoRA." }, Measure.ModelDropout());
         var bound = new Option<int?>("--max-memory") { Description = "Bound on the memory of a step, in MiB (TrainingOptions.MaxMemory)." };
-        var command = new Command("train", "Measures the milliseconds of a LoRA training step.") { shape, batch, length, rank, steps, warmup, checkpointing, parts, bound, quantization, dropout };
+        var command = new Command("train", "Measures the milliseconds of a LoRA training step.") { shape, batch, length, rank, steps, warmup, checkpointing, parts, bound, quantization, dropout, modelDropout };
         command.SetAction(at =>
         {
             var device = Common.Apply(at);
-            var (model, peft) = Shapes.Adapted(at.GetValue(shape)!, at.GetValue(rank), Measure.Quantization(at.GetValue(quantization)!), device, positions: at.GetValue(length), dropout: at.GetValue(dropout));
+            var (model, peft) = Shapes.Adapted(at.GetValue(shape)!, at.GetValue(rank), Measure.Quantization(at.GetValue(quantization)!), device, positions: at.GetValue(length), dropout: at.GetValue(dropout), modelDropout: at.GetValue(modelDropout));
             var (linear, all) = Shapes.Megabytes(model);
             model.CheckpointActivations = at.GetValue(checkpointing);
             var tokens = at.GetValue(batch) * at.GetValue(length);
@@ -26,7 +26,7 @@ internal static class TrainBenchmark
             var seconds = Measure.Median(measured.Seconds);
             Measure.Print(at, new
             {
-                benchmark = "train", shape = at.GetValue(shape), batch = at.GetValue(batch), seq = at.GetValue(length), rank = at.GetValue(rank), dropout = at.GetValue(dropout), parts = at.GetValue(parts), quantization = at.GetValue(quantization), linear_mb = linear, model_mb = all,
+                benchmark = "train", shape = at.GetValue(shape), batch = at.GetValue(batch), seq = at.GetValue(length), rank = at.GetValue(rank), dropout = at.GetValue(dropout), model_dropout = at.GetValue(modelDropout), parts = at.GetValue(parts), quantization = at.GetValue(quantization), linear_mb = linear, model_mb = all,
                 checkpointing = at.GetValue(checkpointing), warmup = measured.WarmUp, step_ms = Math.Round(seconds * 1000, 2), first_step_ms = Math.Round(measured.First * 1000, 2), tokens_per_s = Math.Round(tokens / seconds, 1),
                 peak_rss_mb = Measure.PeakMegabytes, memory_mb = Measure.Megabytes(measured.Memory),
             });

@@ -71,7 +71,9 @@ internal static unsafe class TokenLossKernel
                 for (var row = 0; row < rows; row++)
                 {
                     var factor = sums[first + row].Add(logits + (nint)row * Block, size, targets[first + row] - start, scale, statistics);
-                    if (derivatives != null && start > 0 && factor != 1) Scale(to + (nint)row * hidden, factor);
+                    if (derivatives == null || start == 0 || factor == 1) continue;
+                    if (factor == 0) new Span<float>(to + (nint)row * hidden, hidden).Clear();   // 0·∞ would be NaN
+                    else Scale(to + (nint)row * hidden, factor);
                 }
                 if (derivatives != null) MatrixProduct.Run(logits, Block, 1, some, headRow, 1, null, to, hidden, rows, size, hidden, add: start > 0);
             }
