@@ -49,7 +49,7 @@ public sealed record CpuOptions
     /// <summary>Prompts that several rows of a batch have in common, as the pairs of DPO, are computed once. Requires <see cref="UnpaddedBatches"/>.</summary>
     public bool SharedPrompts { get; init; } = true;
 
-    /// <summary>Log-probabilities of tokens and their derivatives in one pass over the logits, written over them.</summary>
+    /// <summary>Log-probabilities of tokens and their derivatives: with a frozen head in float32 a block of the vocabulary at a time, so that the logits are never in memory; else in one pass over the logits, written over them.</summary>
     public bool TokenLosses { get; init; } = true;
 
     /// <summary>AdamW of all parameters in one pass over the memory.</summary>
