@@ -50,7 +50,7 @@ internal static unsafe class TokenLossKernel
         public void Run(int start, int length)
         {
             var passes = (length + MaxRows - 1) / MaxRows;   // of nearly equal lengths
-            var memory = ScratchMemory.Allocate(Math.Max(1, (length + passes - 1) / Math.Max(1, passes)) * Block);
+            var memory = ScratchMemory.Allocate((length + passes - 1) / passes * Block);
             for (var i = 0; i < passes; i++)
             {
                 var first = (int)((long)i * length / passes);

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// Computes values from the logits of hidden states <c>[rows, hidden]</c> and a head <c>[vocabulary, hidden]</c>, in chunks of rows: only the logits of one chunk exist at a time. With a frozen head, the forward pass also computes
+/// Computes values from the logits of hidden states <c>[rows, hidden]</c> and a head <c>[vocabulary, hidden]</c>: without logits if the measure can (<see cref="RowMeasure.WithoutLogits"/>), else in chunks of rows, so that only the logits of one chunk exist at a time. With a frozen head, the forward pass also computes
 /// the gradient of each value. With a trained head, the backward pass computes the logits again for the gradients. Arguments: rows, the head's parameter or else its storage, <see cref="Job"/>. Result: <c>[values, rows]</c>.
 /// </summary>
 internal sealed class ChunkedHead : GraphNode<ChunkedHead>
