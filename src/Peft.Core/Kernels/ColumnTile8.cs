@@ -4,42 +4,17 @@ using System.Runtime.Intrinsics;
 namespace Peft.Kernels;
 
 /// <summary>The innermost loop of products with eight columns, with vectors of eight values: as <see cref="MatrixTile8"/>, with eight sums, enough to hide the latency.</summary>
-internal static unsafe class ColumnTile8
+internal readonly unsafe struct ColumnTile8 : ITile
 {
-    /// <summary>Rows of a tile, and columns: one vector.</summary>
-    public const int Rows = 8, Columns = 8;
+    /// <inheritdoc/>
+    public static int Rows => 8;
 
-    /// <summary>Computes C = A·B or D + A·B for tiles below each other.</summary>
-    /// <inheritdoc cref="MatrixTile8.Run"/>
-    public static void Run(float* a, nint aRow, nint aStep, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth, int tiles)
-    {
-        if (d == null) dRow = 0;   // so that it stays null
-        if (aStep == 1) ByRows(a, aRow, b, bRow, d, dRow, c, cRow, depth, tiles);
-        else if (aRow == 1) ByColumns(a, aStep, b, bRow, d, dRow, c, cRow, depth, tiles);
-        else Any(a, aRow, aStep, b, bRow, d, dRow, c, cRow, depth, tiles);
-    }
+    /// <summary>Columns of a tile: one vector.</summary>
+    public static int Columns => 8;
 
-    // The same loop, compiled for each constant.
-    [MethodImpl(JitOptions.Loop)]
-    private static void ByRows(float* a, nint aRow, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth, int tiles)
-    {
-        for (; tiles > 0; tiles--, a += Rows * aRow, c += Rows * cRow, d += Rows * dRow) Tile(a, aRow, 1, b, bRow, d, dRow, c, cRow, depth);
-    }
-
-    [MethodImpl(JitOptions.Loop)]
-    private static void ByColumns(float* a, nint aStep, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth, int tiles)
-    {
-        for (; tiles > 0; tiles--, a += Rows, c += Rows * cRow, d += Rows * dRow) Tile(a, 1, aStep, b, bRow, d, dRow, c, cRow, depth);
-    }
-
-    [MethodImpl(JitOptions.Loop)]
-    private static void Any(float* a, nint aRow, nint aStep, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth, int tiles)
-    {
-        for (; tiles > 0; tiles--, a += Rows * aRow, c += Rows * cRow, d += Rows * dRow) Tile(a, aRow, aStep, b, bRow, d, dRow, c, cRow, depth);
-    }
-
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Tile(float* a, nint aRow, nint aStep, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth)
+    public static void Run(float* a, nint aRow, nint aStep, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth)
     {
         Vector256<float> s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default, s6 = default, s7 = default;
         float* upper = a, middle = a + 3 * aRow, lower = middle + 3 * aRow;

@@ -4,41 +4,17 @@ using System.Runtime.Intrinsics;
 namespace Peft.Kernels;
 
 /// <summary><see cref="MatrixTile8"/> for four rows, which tiles of six leave: the eight values of a small attention head are two of them.</summary>
-internal static unsafe class FourRowTile8
+internal readonly unsafe struct FourRowTile8 : ITile
 {
-    /// <summary>Rows of a tile, and columns: two vectors.</summary>
-    public const int Rows = 4, Columns = 16;
+    /// <inheritdoc/>
+    public static int Rows => 4;
 
-    /// <inheritdoc cref="MatrixTile8.Run"/>
-    public static void Run(float* a, nint aRow, nint aStep, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth, int tiles)
-    {
-        if (d == null) dRow = 0;   // so that it stays null
-        if (aStep == 1) ByRows(a, aRow, b, bRow, d, dRow, c, cRow, depth, tiles);
-        else if (aRow == 1) ByColumns(a, aStep, b, bRow, d, dRow, c, cRow, depth, tiles);
-        else Any(a, aRow, aStep, b, bRow, d, dRow, c, cRow, depth, tiles);
-    }
+    /// <summary>Columns of a tile: two vectors.</summary>
+    public static int Columns => 16;
 
-    // The same loop, compiled for each constant.
-    [MethodImpl(JitOptions.Loop)]
-    private static void ByRows(float* a, nint aRow, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth, int tiles)
-    {
-        for (; tiles > 0; tiles--, a += Rows * aRow, c += Rows * cRow, d += Rows * dRow) Tile(a, aRow, 1, b, bRow, d, dRow, c, cRow, depth);
-    }
-
-    [MethodImpl(JitOptions.Loop)]
-    private static void ByColumns(float* a, nint aStep, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth, int tiles)
-    {
-        for (; tiles > 0; tiles--, a += Rows, c += Rows * cRow, d += Rows * dRow) Tile(a, 1, aStep, b, bRow, d, dRow, c, cRow, depth);
-    }
-
-    [MethodImpl(JitOptions.Loop)]
-    private static void Any(float* a, nint aRow, nint aStep, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth, int tiles)
-    {
-        for (; tiles > 0; tiles--, a += Rows * aRow, c += Rows * cRow, d += Rows * dRow) Tile(a, aRow, aStep, b, bRow, d, dRow, c, cRow, depth);
-    }
-
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Tile(float* a, nint aRow, nint aStep, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth)
+    public static void Run(float* a, nint aRow, nint aStep, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth)
     {
         Vector256<float> s00 = default, s01 = default, s10 = default, s11 = default, s20 = default, s21 = default, s30 = default, s31 = default;
         float* upper = a, lower = a + 2 * aRow;

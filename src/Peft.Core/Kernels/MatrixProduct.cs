@@ -186,7 +186,7 @@ internal static unsafe class MatrixProduct
     private static void Tile(float* a, nint aRow, float* b, float* d, nint dRow, float* c, nint cRow, int depth)
     {
         if (Vector512.IsHardwareAccelerated) MatrixTile16.Run(a, aRow, 1, b, MatrixTile16.Columns, d, dRow, c, cRow, depth);
-        else MatrixTile8.Run(a, aRow, 1, b, MatrixTile8.Columns, d, dRow, c, cRow, depth);
+        else TileLoop.Run<MatrixTile8>(a, aRow, 1, b, MatrixTile8.Columns, d, dRow, c, cRow, depth);
     }
 
     // Memory for rows of A that are not contiguous or that lack, and for a tile of C that is not whole.

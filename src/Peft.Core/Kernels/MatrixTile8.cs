@@ -5,55 +5,20 @@ namespace Peft.Kernels;
 
 /// <summary>The innermost loop of <see cref="MatrixProduct"/>, <see cref="SmallProduct"/> and <see cref="TileProducts"/> with vectors of eight values: AVX2.</summary>
 /// <remarks>
-/// On a core that runs another thread too, instructions limit the loop, not multiplications: on a Zen 3, twelve operations with fourteen other instructions reached 65 GFLOPS, with nine to ten 77, of 90. So four steps follow each other, and
+/// Twelve sums, two vectors of B and a value of A fill the registers; each value of B is used six times. On a core that runs another thread too, instructions limit the loop, not multiplications: on a Zen 3, twelve operations with fourteen other instructions reached 65 GFLOPS, with nine to ten 77, of 90. So four steps follow each other, and
 /// an address is a base, one stride times four or eight bytes, and a constant.
 /// </remarks>
-internal static unsafe class MatrixTile8
+internal readonly unsafe struct MatrixTile8 : ITile
 {
-    /// <summary>Rows of a tile, and columns: two vectors. Twelve sums, two parts of B and a value of A fill the registers; each value of B is used six times.</summary>
-    public const int Rows = 6, Columns = 16;
+    /// <inheritdoc/>
+    public static int Rows => 6;
 
-    /// <summary>Computes C = A·B or D + A·B for tiles below each other.</summary>
-    /// <param name="a">A <c>[6·tiles, depth]</c>.</param>
-    /// <param name="aRow">Row stride of A.</param>
-    /// <param name="aStep">Stride between the elements of a row of A.</param>
-    /// <param name="b">B <c>[depth, 16]</c>.</param>
-    /// <param name="bRow">Row stride of B.</param>
-    /// <param name="d">D <c>[6·tiles, 16]</c>, which may be C; null for none.</param>
-    /// <param name="dRow">Row stride of D; 0 for one row that is added to all.</param>
-    /// <param name="c">C <c>[6·tiles, 16]</c>.</param>
-    /// <param name="cRow">Row stride of C.</param>
-    /// <param name="depth">Number of columns of A and of rows of B.</param>
-    /// <param name="tiles">Number of tiles.</param>
-    public static void Run(float* a, nint aRow, nint aStep, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth, int tiles = 1)
-    {
-        if (d == null) dRow = 0;   // so that it stays null
-        if (aStep == 1) ByRows(a, aRow, b, bRow, d, dRow, c, cRow, depth, tiles);
-        else if (aRow == 1) ByColumns(a, aStep, b, bRow, d, dRow, c, cRow, depth, tiles);
-        else Any(a, aRow, aStep, b, bRow, d, dRow, c, cRow, depth, tiles);
-    }
+    /// <summary>Columns of a tile: two vectors.</summary>
+    public static int Columns => 16;
 
-    // The same loop, compiled for each constant.
-    [MethodImpl(JitOptions.Loop)]
-    private static void ByRows(float* a, nint aRow, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth, int tiles)
-    {
-        for (; tiles > 0; tiles--, a += Rows * aRow, c += Rows * cRow, d += Rows * dRow) Tile(a, aRow, 1, b, bRow, d, dRow, c, cRow, depth);
-    }
-
-    [MethodImpl(JitOptions.Loop)]
-    private static void ByColumns(float* a, nint aStep, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth, int tiles)
-    {
-        for (; tiles > 0; tiles--, a += Rows, c += Rows * cRow, d += Rows * dRow) Tile(a, 1, aStep, b, bRow, d, dRow, c, cRow, depth);
-    }
-
-    [MethodImpl(JitOptions.Loop)]
-    private static void Any(float* a, nint aRow, nint aStep, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth, int tiles)
-    {
-        for (; tiles > 0; tiles--, a += Rows * aRow, c += Rows * cRow, d += Rows * dRow) Tile(a, aRow, aStep, b, bRow, d, dRow, c, cRow, depth);
-    }
-
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Tile(float* a, nint aRow, nint aStep, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth)
+    public static void Run(float* a, nint aRow, nint aStep, float* b, nint bRow, float* d, nint dRow, float* c, nint cRow, nint depth)
     {
         Vector256<float> s00 = default, s01 = default, s10 = default, s11 = default, s20 = default, s21 = default;
         Vector256<float> s30 = default, s31 = default, s40 = default, s41 = default, s50 = default, s51 = default;

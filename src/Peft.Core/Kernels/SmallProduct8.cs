@@ -28,14 +28,14 @@ internal static unsafe class SmallProduct8
     private static void Two(float* a, nint aRow, nint aStep, float* b, nint bRow, float* d, float* c, nint cRow, int rows, int depth)
     {
         var tiles = rows / MatrixTile8.Rows;
-        MatrixTile8.Run(a, aRow, aStep, b, bRow, d, cRow, c, cRow, depth, tiles);
+        TileLoop.Run<MatrixTile8>(a, aRow, aStep, b, bRow, d, cRow, c, cRow, depth, tiles);
         for (var row = tiles * MatrixTile8.Rows; row < rows; row++) Row(a + row * aRow, aStep, b, bRow, d == null ? null : d + row * cRow, c + row * cRow, depth);
     }
 
     private static void One(float* a, nint aRow, nint aStep, float* b, nint bRow, float* d, float* c, nint cRow, int rows, int depth)
     {
         var tiles = rows / ColumnTile8.Rows;
-        ColumnTile8.Run(a, aRow, aStep, b, bRow, d, cRow, c, cRow, depth, tiles);
+        TileLoop.Run<ColumnTile8>(a, aRow, aStep, b, bRow, d, cRow, c, cRow, depth, tiles);
         for (var row = tiles * ColumnTile8.Rows; row < rows; row++) HalfRow(a + row * aRow, aStep, b, bRow, d == null ? null : d + row * cRow, c + row * cRow, depth);
     }
 

@@ -32,10 +32,10 @@ internal static unsafe class TileProducts
         // As many tiles of six rows as leave a multiple of four.
         var (sixes, done) = (rows / MatrixTile8.Rows, 0);
         while (sixes > 0 && (rows - sixes * MatrixTile8.Rows) % FourRowTile8.Rows != 0) sixes--;
-        MatrixTile8.Run(a, aRow, aStep, b, bRow, add ? c : null, cRow, c, cRow, depth, sixes);
+        TileLoop.Run<MatrixTile8>(a, aRow, aStep, b, bRow, add ? c : null, cRow, c, cRow, depth, sixes);
         Move(sixes * MatrixTile8.Rows);
         var fours = (rows - done) / FourRowTile8.Rows;
-        FourRowTile8.Run(a, aRow, aStep, b, bRow, add ? c : null, cRow, c, cRow, depth, fours);
+        TileLoop.Run<FourRowTile8>(a, aRow, aStep, b, bRow, add ? c : null, cRow, c, cRow, depth, fours);
         Move(fours * FourRowTile8.Rows);
         for (; done < rows; Move(1))
         {

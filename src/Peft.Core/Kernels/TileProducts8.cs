@@ -11,7 +11,7 @@ internal static unsafe class TileProducts8
     {
         var row = Vector512.IsHardwareAccelerated ? SixteenByEight(a, aRow, aStep, b, bRow, c, cRow, rows, depth, add) : 0;
         var tiles = (rows - row) / ColumnTile8.Rows;
-        ColumnTile8.Run(a + row * aRow, aRow, aStep, b, bRow, add ? c + row * cRow : null, cRow, c + row * cRow, cRow, depth, tiles);
+        TileLoop.Run<ColumnTile8>(a + row * aRow, aRow, aStep, b, bRow, add ? c + row * cRow : null, cRow, c + row * cRow, cRow, depth, tiles);
         row += tiles * ColumnTile8.Rows;
         for (; row < rows; row++) One(a + row * aRow, aStep, b, bRow, c + row * cRow, depth, add);
     }

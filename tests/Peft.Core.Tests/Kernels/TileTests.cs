@@ -26,9 +26,9 @@ public unsafe class TileTests
                     fixed (float* pa = a, pb = b, pc = c, pd = d)
                     {
                         var from = added switch { "none" => null, "itself" => pc, _ => pd };
-                        if (kind == "matrix") MatrixTile8.Run(pa, aRow, aStep, pb, bRow, from, dRow, pc, cRow, depth, tiles);
-                        else if (kind == "column") ColumnTile8.Run(pa, aRow, aStep, pb, bRow, from, dRow, pc, cRow, depth, tiles);
-                        else FourRowTile8.Run(pa, aRow, aStep, pb, bRow, from, dRow, pc, cRow, depth, tiles);
+                        if (kind == "matrix") TileLoop.Run<MatrixTile8>(pa, aRow, aStep, pb, bRow, from, dRow, pc, cRow, depth, tiles);
+                        else if (kind == "column") TileLoop.Run<ColumnTile8>(pa, aRow, aStep, pb, bRow, from, dRow, pc, cRow, depth, tiles);
+                        else TileLoop.Run<FourRowTile8>(pa, aRow, aStep, pb, bRow, from, dRow, pc, cRow, depth, tiles);
                     }
 
                     for (var row = 0; row < rows; row++)
