@@ -5,7 +5,8 @@ namespace Peft.Kernels;
 
 /// <summary>The innermost loop of <see cref="MatrixProduct"/>, <see cref="SmallProduct"/> and <see cref="TileProducts"/> with vectors of eight values: AVX2.</summary>
 /// <remarks>
-/// Twelve sums, two vectors of B and a value of A fill the registers; each value of B is used six times. On a core that runs another thread too, instructions limit the loop, not multiplications: on a Zen 3, twelve operations with fourteen other instructions reached 65 GFLOPS, with nine to ten 77, of 90. So four steps follow each other, and
+/// Twelve sums, two vectors of B and a value of A fill the registers; each value of B is used six times.
+/// On a core that runs another thread too, instructions limit the loop, not multiplications: on a Zen 3, twelve operations with fourteen other instructions reached 65 GFLOPS, with nine to ten 77, of 90. So four steps follow each other, and
 /// an address is a base, one stride times four or eight bytes, and a constant.
 /// </remarks>
 internal readonly unsafe struct MatrixTile8 : ITile
