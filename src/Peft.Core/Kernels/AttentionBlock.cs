@@ -39,6 +39,9 @@ internal readonly struct AttentionBlock
     /// <summary>Position of the first key.</summary>
     public int Low => Range(0).Start;
 
+    /// <summary>Position after the last key.</summary>
+    public int High => Range(Groups - 1).End;
+
     /// <summary>Number of parts. Some may be empty.</summary>
     public int Parts => Pieces + 2 * Groups;
 

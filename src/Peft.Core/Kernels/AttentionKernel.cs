@@ -4,15 +4,18 @@ using System.Runtime.Intrinsics;
 namespace Peft.Kernels;
 
 /// <summary>
-/// Attention of one sequence and one key/value head on the CPU, including the rotary embedding. Only the scores of one block of queries
+/// Attention of a piece of a sequence and one key/value head on the CPU, including the rotary embedding. Only the scores of one block of queries
 /// exist at a time (Dao et al. 2022, arXiv:2205.14135, without its running softmax), as logarithms to base 2.
 /// </summary>
-internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan span, int group, float* cosine, float* sine)
+internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionPiece piece, int group, float* cosine, float* sine)
 {
     private const int Queries = AttentionBlock.Queries, Group = AttentionBlock.Group;
     private const int Spare = 7;   // rows of keys, values and scores that complete a tile
     private const float Log2 = 0.693147181f;   // of e
 
+    private readonly AttentionSpan span = piece.Span;
+    private RowFetcher fetcher = new(shape.Size);
+    private int loaded = piece.Low;   // position up to which keys and values are loaded
     private readonly int size = shape.Size;
     private readonly int queryRow = shape.Heads * shape.Size, keyRow = shape.KeyValueHeads * shape.Size;   // strides
 
@@ -27,20 +30,21 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
     /// <param name="norms">[rows, heads, 2], or null.</param>
     public void Forward(float* q, float* k, float* v, float* output, float* norms)
     {
-        using var memory = new Scratch(2 * Padded * size + Padded * Queries + 3 * Queries * size + 2 * Queries);
-        var keys = LoadKeys(k, memory.Take(Padded * size), shape.Rotated);
-        var values = LoadKeys(v, memory.Take(Padded * size), 0);
-        var scores = memory.Take(Padded * Queries);
+        using var memory = new Scratch(2 * Rows * size + Scores + 3 * Queries * size + 2 * Queries);
+        float* keys = memory.Take(Rows * size) - piece.Low * size, values = memory.Take(Rows * size) - piece.Low * size;   // where position 0 would be
+        var scores = memory.Take(Scores);
         var rows = memory.Take(Queries * size);
         var queries = memory.Take(Queries * size);
         var result = memory.Take(Queries * size);
         var maxima = memory.Take(Queries);
         var inverses = memory.Take(Queries);
-        for (var first = span.PrefixLength; first < span.Length; first += Queries)
+        for (var first = piece.First; first < piece.End; first += Queries)
         {
             var block = new AttentionBlock(shape, span, first);
+            LoadKeys(k, v, block.High, keys, values);
             for (var head = 0; head < HeadsPerGroup; head++)
             {
+                FetchNext(block, head, q, output, null, k, v, 2);
                 LoadQueries(q, block, head, rows, queries, shape.Rotated, shape.Scale / Log2);
                 Products(block, keys, queries, scores);
                 Hide(block, scores);
@@ -62,17 +66,16 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
     }
 
     /// <summary>
-    /// Computes the gradients from the gradient of the outputs. The weights are recomputed instead of stored. Gradients of a prefix are added to those of its own sequence, which must be processed first.
+    /// Computes the gradients from the gradient of the outputs. The weights are recomputed instead of stored. Gradients of keys and values that are positions of other pieces
+    /// are written to a buffer: <see cref="AddShared"/> adds them when all pieces have been processed.
     /// </summary>
-    public void Backward(float* q, float* k, float* v, float* norms, float* outputGradient, float* qGradient, float* kGradient, float* vGradient)
+    public void Backward(float* q, float* k, float* v, float* norms, float* outputGradient, float* qGradient, float* kGradient, float* vGradient, float* shared)
     {
-        using var memory = new Scratch(4 * Padded * size + 2 * Padded * Queries + 5 * Queries * size + 2 * Queries);
-        var keys = LoadKeys(k, memory.Take(Padded * size), shape.Rotated);
-        var values = LoadKeys(v, memory.Take(Padded * size), 0);
-        var keySums = memory.Zeros(Padded * size);
-        var valueSums = memory.Zeros(Padded * size);
-        var weights = memory.Take(Padded * Queries);
-        var slopes = memory.Take(Padded * Queries);
+        using var memory = new Scratch(4 * Rows * size + 2 * Scores + 5 * Queries * size + 2 * Queries);
+        float* keys = memory.Take(Rows * size) - piece.Low * size, values = memory.Take(Rows * size) - piece.Low * size;   // where position 0 would be
+        float* keySums = memory.Zeros(Rows * size) - piece.Low * size, valueSums = memory.Zeros(Rows * size) - piece.Low * size;
+        var weights = memory.Take(Scores);
+        var slopes = memory.Take(Scores);
         var queryRows = memory.Take(Queries * size);
         var queries = memory.Take(Queries * size);
         var gradientRows = memory.Take(Queries * size);
@@ -80,11 +83,13 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         var result = memory.Take(Queries * size);
         var maxima = memory.Take(Queries);
         var inverses = memory.Take(Queries);
-        for (var first = span.PrefixLength; first < span.Length; first += Queries)
+        for (var first = piece.First; first < piece.End; first += Queries)
         {
             var block = new AttentionBlock(shape, span, first);
+            LoadKeys(k, v, block.High, keys, values);
             for (var head = 0; head < HeadsPerGroup; head++)
             {
+                FetchNext(block, head, q, outputGradient, qGradient, k, v, 5);
                 LoadQueries(q, block, head, queryRows, queries, shape.Rotated, shape.Scale / Log2);
                 LoadQueries(outputGradient, block, head, gradientRows, gradients, 0, 1);
                 Products(block, keys, queries, weights);
@@ -107,8 +112,22 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
                 Turn(queryRows, size, qGradient + QueryAt(first, head), queryRow, first, block.Count, shape.Rotated, true, shape.Scale);
             }
         }
-        StoreKeys(keySums, kGradient, shape.Rotated, Log2);
-        StoreKeys(valueSums, vGradient, 0, 1);
+        StoreKeys(keySums, kGradient, shared, shape.Rotated, Log2);
+        StoreKeys(valueSums, vGradient, shared + piece.Shared * size, 0, 1);
+    }
+
+    /// <summary>Adds the gradients that <see cref="Backward"/> wrote to a buffer to those of the positions' own pieces.</summary>
+    public void AddShared(float* shared, float* kGradient, float* vGradient)
+    {
+        Add(kGradient, piece.Low, piece.First);
+        Add(kGradient, piece.End, piece.Top);
+        Add(vGradient, piece.Low, piece.First);
+        Add(vGradient, piece.End, piece.Top);
+
+        void Add(float* to, int from, int end)
+        {
+            for (var position = from; position < end; position++, shared += size) FactoredProduct.AddRow(to + KeyAt(position), shared, 1, size);
+        }
     }
 
     private int HeadsPerGroup => shape.Heads / shape.KeyValueHeads;
@@ -119,8 +138,11 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
 
     private long NormAt(int position, int head) => 2 * ((long)span.Row(position) * shape.Heads + group * HeadsPerGroup + head);
 
-    // Rows of all positions and some more, a multiple of 8.
-    private int Padded => (span.Length + 2 * Spare) & ~Spare;
+    // Rows of all keys and some more, a multiple of 8.
+    private int Rows => (piece.Top - piece.Low + 2 * Spare) & ~Spare;
+
+    // Size of the scores of a block, whose keys begin at a multiple of 8 before its window.
+    private int Scores => Queries * Math.Min(Rows, shape.Window is { } window && window < Rows ? window + Queries + 3 * Spare : Rows);
 
     // Where the weights of a group of queries begin, and their number of keys.
     private static (int At, int Keys) Weights(in AttentionBlock block, int group)
@@ -134,6 +156,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
     {
         for (var i = 0; i < block.Parts; i++)
         {
+            fetcher.Fetch();
             var (key, count, lane, lanes) = block.Part(i);
             TileProducts.Run(keys + key * size, size, 1, queries + lane, block.Lanes, scores + (key - block.Low) * block.Lanes + lane, block.Lanes, (count + Spare) & ~Spare, size, lanes);
         }
@@ -145,6 +168,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         new Span<float>(result, size * block.Lanes).Clear();
         for (var i = 0; i < block.Parts; i++)
         {
+            fetcher.Fetch();
             var (key, count, lane, lanes) = block.Part(i);
             TileProducts.Run(values + key * size, 1, size, weights + (key - block.Low) * block.Lanes + lane, block.Lanes, result + lane, block.Lanes, size, count, lanes, add: true);
         }
@@ -155,6 +179,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
     {
         for (var i = 0; i < block.Parts; i++)
         {
+            fetcher.Fetch();
             var (key, count, lane, lanes) = block.Part(i);
             TileProducts.Run(weights + (key - block.Low) * block.Lanes + lane, block.Lanes, 1, rows + lane * size, size, sums + key * size, size, count, Math.Min(lanes, block.Count - lane), size, add: true);
         }
@@ -188,43 +213,80 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         TileProducts.Transpose(rows, block.Lanes, size, turned);
     }
 
-    // The rows of all keys or values [positions, size].
-    private float* LoadKeys(float* from, float* to, int rotated)
+    // Rows of keys and values up to a position.
+    private void LoadKeys(float* k, float* v, int end, float* keys, float* values)
     {
-        var prefix = span.PrefixLength;
-        if (prefix > 0) Turn(from + KeyAt(0), keyRow, to, size, 0, prefix, rotated, false, 1);
-        Turn(from + KeyAt(prefix), keyRow, to + prefix * size, size, prefix, span.Length - prefix, rotated, false, 1);
-        return to;
+        Load(Math.Min(end, span.PrefixLength));
+        Load(end);
+
+        void Load(int end)
+        {
+            var (at, count) = (loaded, end - loaded);
+            if (count <= 0) return;
+            var ahead = count > Queries;
+            Turn(k + KeyAt(at), keyRow, keys + at * size, size, at, count, shape.Rotated, false, 1, ahead);
+            Turn(v + KeyAt(at), keyRow, values + at * size, size, at, count, 0, false, 1, ahead);
+            loaded = end;
+        }
     }
 
-    // The prefix already has gradients from its own sequence, which was processed before.
-    private void StoreKeys(float* from, float* to, int rotated, float scale)
+    // Begins to fetch the rows of the next head or block: queries, outputs or their gradients, and with a block its new keys and values.
+    private void FetchNext(in AttentionBlock block, int head, float* q, float* output, float* gradient, float* k, float* v, int products)
     {
-        var prefix = span.PrefixLength;
-        Turn(from + prefix * size, size, to + KeyAt(prefix), keyRow, prefix, span.Length - prefix, rotated, true, scale);
-        if (prefix == 0) return;
-        Turn(from, size, from, size, 0, prefix, rotated, true, scale);
-        for (var i = 0; i < prefix; i++)
-            for (var d = 0; d < size; d++) to[KeyAt(i) + d] += from[i * size + d];
+        fetcher.Clear();
+        var (first, next) = head + 1 < HeadsPerGroup ? (block.First, head + 1) : (block.First + Queries, 0);
+        if (first < piece.End)
+        {
+            var (at, count) = (QueryAt(first, next), Math.Min(Queries, piece.End - first));
+            fetcher.Add(q + at, queryRow, count);
+            fetcher.Add(output + at, queryRow, count);
+            if (gradient is not null) fetcher.Add(gradient + at, queryRow, count);
+            if (next == 0)
+            {
+                var keys = new AttentionBlock(shape, span, first).High - loaded;
+                fetcher.Add(k + KeyAt(loaded), keyRow, keys);
+                fetcher.Add(v + KeyAt(loaded), keyRow, keys);
+            }
+        }
+        fetcher.Divide(products * block.Parts);
     }
 
-    // Copies rows of consecutive positions, multiplied by a factor and rotated: (x, y) → (x·cos − y·sin, y·cos + x·sin), or back.
-    private void Turn(float* from, int fromRow, float* to, int toRow, int position, int count, int rotated, bool back, float scale)
+    private void StoreKeys(float* from, float* to, float* shared, int rotated, float scale)
+    {
+        Turn(from + piece.First * size, size, to + KeyAt(piece.First), keyRow, piece.First, piece.End - piece.First, rotated, true, scale, true);
+        Share(piece.Low, Math.Min(span.PrefixLength, piece.First));
+        Share(Math.Max(span.PrefixLength, piece.Low), piece.First);
+        Share(piece.End, piece.Top);
+
+        void Share(int low, int high)
+        {
+            if (low >= high) return;
+            Turn(from + low * size, size, shared, size, low, high - low, rotated, true, scale);
+            shared += (high - low) * size;
+        }
+    }
+
+    // Copies rows of consecutive positions, fetching a block ahead if there are many, multiplied by a factor and rotated: (x, y) → (x·cos − y·sin, y·cos + x·sin), or back.
+    private void Turn(float* from, int fromRow, float* to, int toRow, int position, int count, int rotated, bool back, float scale, bool ahead = false)
     {
         var angles = (long)(span.HasOwnAngles ? span.Row(position) : position) * rotated;
         // The first half of the table has −sin, the second sin.
-        if (rotated > 0) Rotate(from, fromRow, to, toRow, count, rotated, cosine + angles, sine + angles + (back ? 0 : rotated / 2), scale);
-        if (rotated < size) Scale(from + rotated, fromRow, to + rotated, toRow, count, size - rotated, scale);
+        if (rotated > 0) Rotate(from, fromRow, to, toRow, count, rotated, cosine + angles, sine + angles + (back ? 0 : rotated / 2), scale, ahead);
+        if (rotated < size) Scale(from + rotated, fromRow, to + rotated, toRow, count, size - rotated, scale, ahead);
     }
 
     [MethodImpl(JitOptions.Loop)]
-    private static void Rotate(float* from, nint fromRow, float* to, nint toRow, int count, int rotated, float* cosine, float* sine, float scale)
+    private static void Rotate(float* from, nint fromRow, float* to, nint toRow, int count, int rotated, float* cosine, float* sine, float scale, bool ahead)
     {
         nint half = rotated / 2;
         var (wide, factor) = (Vector512.Create(scale), Vector128.Create(scale));
         for (var row = 0; row < count; row++, from += fromRow, to += toRow, cosine += rotated, sine += rotated)
         {
-            FetchRows(from + Queries * fromRow, to + Queries * toRow, rotated);
+            if (ahead)
+            {
+                RowFetcher.Row(from + Queries * fromRow, rotated);
+                RowFetcher.Row(to + Queries * toRow, rotated);
+            }
             nint d = 0;
             if (Vector512.IsHardwareAccelerated)
             {
@@ -253,28 +315,21 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
     }
 
     [MethodImpl(JitOptions.Loop)]
-    private static void Scale(float* from, nint fromRow, float* to, nint toRow, int count, int width, float scale)
+    private static void Scale(float* from, nint fromRow, float* to, nint toRow, int count, int width, float scale, bool ahead)
     {
         var (wide, factor) = (Vector512.Create(scale), Vector256.Create(scale));
         for (var row = 0; row < count; row++, from += fromRow, to += toRow)
         {
-            FetchRows(from + Queries * fromRow, to + Queries * toRow, width);
+            if (ahead)
+            {
+                RowFetcher.Row(from + Queries * fromRow, width);
+                RowFetcher.Row(to + Queries * toRow, width);
+            }
             nint d = 0;
             if (Vector512.IsHardwareAccelerated)
                 for (; d + 16 <= width; d += 16) (Vector512.Load(from + d) * wide).Store(to + d);
             for (; d + 8 <= width; d += 8) (Vector256.Load(from + d) * factor).Store(to + d);
             for (; d < width; d++) to[d] = from[d] * scale;
-        }
-    }
-
-    // Rows of a head are too far from each other for the processor to fetch the next block's by itself.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void FetchRows(float* from, float* to, int width)
-    {
-        for (nint d = 0; d < width; d += 16)
-        {
-            Prefetch.Far(from + d);
-            Prefetch.Far(to + d);
         }
     }
 }

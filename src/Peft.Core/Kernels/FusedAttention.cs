@@ -10,7 +10,7 @@ namespace Peft.Kernels;
 internal sealed class FusedAttention : NodeStep
 {
     private readonly double dropout;
-    private readonly AttentionSpan[][] families;   // a family is a sequence and the sequences that continue it
+    private readonly AttentionSpan[] spans;
     private readonly Tensor cosine, sine;
     private AttentionShape shape;
 
@@ -36,7 +36,7 @@ internal sealed class FusedAttention : NodeStep
         : base(reads)
     {
         var perRow = cosine is { } angles && angles.dim() == 4;
-        (this.shape, this.dropout, families) = (shape, dropout, lengths is null ? Rows(batch, length, real, perRow) : Packed(lengths, parents, perRow));
+        (this.shape, this.dropout, spans) = (shape, dropout, lengths is null ? Rows(batch, length, real, perRow) : Packed(lengths, parents, perRow));
         (this.cosine, this.sine) = ((cosine ?? empty(0)).AsContiguous(), (sine ?? empty(0)).AsContiguous());
     }
 
@@ -81,9 +81,9 @@ internal sealed class FusedAttention : NodeStep
         fixed (float* qs = q.Floats(), ks = k.Floats(), vs = v.Floats(), cs = cosine.Floats(), ss = sine.Floats(), os = output.Floats(), ls = norms is null ? [] : norms.Floats())
         {
             var (qp, kp, vp, cp, sp, op, lp) = ((nint)qs, (nint)ks, (nint)vs, (nint)cs, (nint)ss, (nint)os, (nint)ls);
-            Each((span, group) =>
+            Each(AttentionPiece.Of(spans, shape, get_num_threads()), (_, piece, group) =>
             {
-                var kernel = new AttentionKernel(shape, span, group, (float*)cp, (float*)sp);
+                var kernel = new AttentionKernel(shape, piece, group, (float*)cp, (float*)sp);
                 kernel.Forward((float*)qp, (float*)kp, (float*)vp, (float*)op, (float*)lp);
             });
         }
@@ -94,38 +94,49 @@ internal sealed class FusedAttention : NodeStep
     {
         var (q, k, v) = (values[0], values[1], values[2]);
         var (qGradient, kGradient, vGradient) = (CachingAllocator.EmptyLike(q), CachingAllocator.EmptyLike(k), CachingAllocator.EmptyLike(v));
+        var pieces = AttentionPiece.Of(spans, shape, get_num_threads());
+        // Gradients of keys and values that are positions of other pieces: added at the end, in the order of the pieces, so that sums do not depend on the threads.
+        var starts = new long[pieces.Count + 1];
+        for (var i = 0; i < pieces.Count; i++) starts[i + 1] = starts[i] + 2L * shape.KeyValueHeads * shape.Size * pieces[i].Shared;
+        using var shared = CachingAllocator.Empty(starts[^1]);
         fixed (float* qs = q.Floats(), ks = k.Floats(), vs = v.Floats(), cs = saved[0].Floats(), ss = saved[1].Floats(), ls = saved[2].Floats(),
-               gs = gradients[0].Floats(), gq = qGradient.Floats(), gk = kGradient.Floats(), gv = vGradient.Floats())
+               gs = gradients[0].Floats(), gq = qGradient.Floats(), gk = kGradient.Floats(), gv = vGradient.Floats(), gh = shared.Floats())
         {
-            var (qp, kp, vp, cp, sp, lp, gp, gqp, gkp, gvp) = ((nint)qs, (nint)ks, (nint)vs, (nint)cs, (nint)ss, (nint)ls, (nint)gs, (nint)gq, (nint)gk, (nint)gv);
-            Each((span, group) =>
+            var (qp, kp, vp, cp, sp, lp, gp, gqp, gkp, gvp, ghp) = ((nint)qs, (nint)ks, (nint)vs, (nint)cs, (nint)ss, (nint)ls, (nint)gs, (nint)gq, (nint)gk, (nint)gv, (nint)gh);
+            Each(pieces, (index, piece, group) =>
             {
-                var kernel = new AttentionKernel(shape, span, group, (float*)cp, (float*)sp);
-                kernel.Backward((float*)qp, (float*)kp, (float*)vp, (float*)lp, (float*)gp, (float*)gqp, (float*)gkp, (float*)gvp);
+                var kernel = new AttentionKernel(shape, piece, group, (float*)cp, (float*)sp);
+                kernel.Backward((float*)qp, (float*)kp, (float*)vp, (float*)lp, (float*)gp, (float*)gqp, (float*)gkp, (float*)gvp, Shared(index, group));
             });
+            if (starts[^1] > 0) TensorMemory.Parallel(shape.KeyValueHeads, group =>
+            {
+                for (var i = 0; i < pieces.Count; i++) new AttentionKernel(shape, pieces[i], group, null, null).AddShared(Shared(i, group), (float*)gkp, (float*)gvp);
+            });
+
+            float* Shared(int index, int group) => (float*)ghp + starts[index] + 2L * group * shape.Size * pieces[index].Shared;
         }
         return [qGradient, kGradient, vGradient];
     }
 
-    private void Each(Action<AttentionSpan, int> part) => TensorMemory.Parallel(families.Length * shape.KeyValueHeads, i =>
+    private void Each(List<AttentionPiece> pieces, Action<int, AttentionPiece, int> part) => TensorMemory.Parallel(pieces.Count * shape.KeyValueHeads, i =>
     {
-        foreach (var span in families[i / shape.KeyValueHeads]) part(span, i % shape.KeyValueHeads);
+        var (index, group) = Math.DivRem(i, shape.KeyValueHeads);
+        part(index, pieces[index], group);
     });
 
-    private static AttentionSpan[][] Rows(int batch, int length, IReadOnlyList<int>? real, bool ownAngles)
-        => [.. Enumerable.Range(0, batch).Select(row => new[] { new AttentionSpan(row * length, length, real?[row] ?? length, ownAngles) })];
+    private static AttentionSpan[] Rows(int batch, int length, IReadOnlyList<int>? real, bool ownAngles)
+        => [.. Enumerable.Range(0, batch).Select(row => new AttentionSpan(row * length, length, real?[row] ?? length, ownAngles))];
 
-    private static AttentionSpan[][] Packed(IReadOnlyList<int> lengths, IReadOnlyList<int>? parents, bool ownAngles)
+    private static AttentionSpan[] Packed(IReadOnlyList<int> lengths, IReadOnlyList<int>? parents, bool ownAngles)
     {
-        var (families, starts) = (new Dictionary<int, List<AttentionSpan>>(), new int[lengths.Count]);
-        for (var i = 0; i < lengths.Count; i++)
+        var (spans, start) = (new AttentionSpan[lengths.Count], 0);
+        foreach (var (i, length) in lengths.Index())
         {
-            starts[i] = i == 0 ? 0 : starts[i - 1] + lengths[i - 1];
-            if (parents?[i] is >= 0 and var parent)
-                families[parent].Add(new(starts[i], lengths[parent] + lengths[i], lengths[parent] + lengths[i], ownAngles, starts[parent], lengths[parent]));
-            else
-                families[i] = [new(starts[i], lengths[i], lengths[i], ownAngles)];
+            spans[i] = parents?[i] is >= 0 and var parent
+                ? new(start, lengths[parent] + length, lengths[parent] + length, ownAngles, spans[parent].Start, lengths[parent])
+                : new(start, length, length, ownAngles);
+            start += length;
         }
-        return [.. families.Values.Select(family => family.ToArray())];
+        return spans;
     }
 }

@@ -17,9 +17,15 @@ public class AttentionTests
     };
 
     [Theory, MemberData(nameof(Cases))]
-    public void Attention_is_that_of_float64(int size, int shared, int? window, bool causal)
+    public void Attention_is_that_of_float64(int size, int shared, int? window, bool causal) => Attends(size, shared, window, causal, [1, 7, 8, 9, 15, 16, 17, 127, 128, 129, 213]);
+
+    // Divided into pieces on several threads, or because of their window.
+    [Theory, InlineData(16, 1, null, true), InlineData(16, 1, null, false), InlineData(8, 1, 30, true), InlineData(8, 4, 300, true), InlineData(8, 2, 1000, true)]
+    public void Long_sequences_too(int size, int shared, int? window, bool causal) => Attends(size, shared, window, causal, [515, 1300]);
+
+    private static void Attends(int size, int shared, int? window, bool causal, int[] lengths)
     {
-        foreach (var length in new[] { 1, 7, 8, 9, 15, 16, 17, 127, 128, 129, 213 })
+        foreach (var length in lengths)
         {
             using var scope = NewDisposeScope();
             using var generator = new Generator((ulong)length);
@@ -42,37 +48,38 @@ public class AttentionTests
     }
 
     // Blocks that begin in the middle of a tile, and keys that end there.
-    [Theory, InlineData(null), InlineData(100), InlineData(20)]
-    public void A_sequence_that_continues_another_is_that_of_both(int? window)
+    [Theory, InlineData(null, 69, 62), InlineData(100, 69, 62), InlineData(20, 69, 62), InlineData(null, 530, 777), InlineData(null, 6, 1000), InlineData(400, 530, 777), InlineData(20, 1000, 600)]
+    public void A_sequence_that_continues_another_is_that_of_both(int? window, int first, int second)
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator(3);
         var shape = new AttentionShape(Heads, 2, 16, 0, 0.25f, window);
-        Tensor[] whole = [.. new[] { Heads, 2, 2 }.Select(count => randn([1, 131, count, 16], generator: generator).requires_grad_())];
-        var weights = randn([1, 131, Heads * 16], generator: generator);
+        var length = first + second;
+        Tensor[] whole = [.. new[] { Heads, 2, 2 }.Select(count => randn([1, length, count, 16], generator: generator).requires_grad_())];
+        var weights = randn([1, length, Heads * 16], generator: generator);
 
-        var alone = FusedAttention.Run(whole[0], whole[1], whole[2], new FusedAttention([0, 1, 2], 1, 131, shape, null, null, null, null, null));
-        var packed = FusedAttention.Run(whole[0], whole[1], whole[2], new FusedAttention([0, 1, 2], 1, 131, shape, [69, 62], [-1, 0], null, null, null));
+        var alone = FusedAttention.Run(whole[0], whole[1], whole[2], new FusedAttention([0, 1, 2], 1, length, shape, null, null, null, null, null));
+        var packed = FusedAttention.Run(whole[0], whole[1], whole[2], new FusedAttention([0, 1, 2], 1, length, shape, [first, second], [-1, 0], null, null, null));
 
         Close(packed, alone.detach().to(ScalarType.Float64), "output");
         foreach (var (one, other) in autograd.grad([packed], whole, [weights]).Zip(autograd.grad([alone], whole, [weights]))) Close(one, other.to(ScalarType.Float64), "gradient");
     }
 
-    [Fact]
-    public void Padding_is_no_key()
+    [Theory, InlineData(2, 131, 77), InlineData(1, 900, 511), InlineData(1, 900, 13)]
+    public void Padding_is_no_key(int shared, int length, int tokens)
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator(4);
-        var shape = new AttentionShape(Heads, 2, 16, 0, 0.25f, null, Causal: false);
-        Tensor[] padded = [.. new[] { Heads, 2, 2 }.Select(count => randn([1, 131, count, 16], generator: generator).requires_grad_())];
-        Tensor[] real = [.. padded.Select(each => each.detach().narrow(1, 0, 77).contiguous().requires_grad_())];
-        var weights = randn([1, 77, Heads * 16], generator: generator);
+        var shape = new AttentionShape(Heads, shared, 16, 0, 0.25f, null, Causal: false);
+        Tensor[] padded = [.. new[] { Heads, shared, shared }.Select(count => randn([1, length, count, 16], generator: generator).requires_grad_())];
+        Tensor[] real = [.. padded.Select(each => each.detach().narrow(1, 0, tokens).contiguous().requires_grad_())];
+        var weights = randn([1, tokens, Heads * 16], generator: generator);
 
-        var output = FusedAttention.Run(padded[0], padded[1], padded[2], new FusedAttention([0, 1, 2], 1, 131, shape, null, null, [77], null, null)).narrow(1, 0, 77);
-        var expected = FusedAttention.Run(real[0], real[1], real[2], new FusedAttention([0, 1, 2], 1, 77, shape, null, null, null, null, null));
+        var output = FusedAttention.Run(padded[0], padded[1], padded[2], new FusedAttention([0, 1, 2], 1, length, shape, null, null, [tokens], null, null)).narrow(1, 0, tokens);
+        var expected = FusedAttention.Run(real[0], real[1], real[2], new FusedAttention([0, 1, 2], 1, tokens, shape, null, null, null, null, null));
 
         Close(output, expected.detach().to(ScalarType.Float64), "output");
-        foreach (var (one, other) in autograd.grad([output], padded, [weights]).Zip(autograd.grad([expected], real, [weights]))) Close(one.narrow(1, 0, 77), other.to(ScalarType.Float64), "gradient");
+        foreach (var (one, other) in autograd.grad([output], padded, [weights]).Zip(autograd.grad([expected], real, [weights]))) Close(one.narrow(1, 0, tokens), other.to(ScalarType.Float64), "gradient");
     }
 
     private static Tensor Expected(Tensor[] inputs, Tensor cosine, Tensor sine, int? window, bool causal)
