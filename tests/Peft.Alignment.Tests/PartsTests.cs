@@ -59,4 +59,18 @@ public sealed class PartsTests
         var losses = new Trainer(peft, data, new TrainingOptions { MaxSteps = 10, BatchSize = 6, LearningRate = 1e-2, Shuffle = false, ParallelParts = 2 }) { Objective = Objectives[name](peft) }.Train().Losses;
         losses[^1].ShouldBeLessThan(losses[0] - 0.01);
     }
+
+    [Fact]
+    public void Parts_have_about_the_same_number_of_tokens()
+    {
+        using var scope = NewDisposeScope();
+        // Pairs of 6, 5, 3 and 2 tokens in their longer text, and one less in the other.
+        var lengths = tensor(new long[] { 6, 5, 3, 2, 5, 4, 2, 1 }).unsqueeze(1);
+        var batch = new Batch { InputIds = arange(0, 8, 1).unsqueeze(1).expand(8, 6).contiguous(), AttentionMask = arange(0, 6, 1).unsqueeze(0).lt(lengths).to_type(ScalarType.Int64), Extra = new Dictionary<string, Tensor> { ["margin"] = arange(0, 4, 1) }, Weight = 4 };
+        var parts = PairedBatch.DivideRows(batch, 2);
+        parts.Select(part => part.InputIds.select(1, 0).data<long>().ToArray()).ShouldBe([[0, 3, 4, 7], [1, 2, 5, 6]]);
+        parts.Select(part => part.Extra["margin"].data<long>().ToArray()).ShouldBe([[0, 3], [1, 2]]);
+        parts.ShouldAllBe(part => part.AttentionMask!.select(1, 0).sum().item<long>() == 4 && part.Weight == 2);
+        PairedBatch.DivideRows(new Batch { InputIds = batch.InputIds, Extra = batch.Extra }, 2).Select(part => part.InputIds.shape[0]).ShouldBe([4L, 4L]);
+    }
 }

@@ -79,7 +79,7 @@ internal static class PairedBatch
     public static Tensor MeanOverTokens(Batch batch, Tensor values, Tensor mask)
         => values.sum().div(batch.Extra.TryGetValue(TokensPerPair, out var share) ? share.sum() : mask.sum());
 
-    /// <summary>Divides a batch into parts of whole pairs. Tensors have an entry for each row or for each pair.</summary>
+    /// <summary>Divides a batch into parts of whole pairs, with about the same number of tokens. Tensors have an entry for each row or for each pair.</summary>
     /// <param name="batch">The batch.</param>
     /// <param name="parts">Maximum number of parts.</param>
     /// <param name="texts">Number of texts for each pair.</param>
@@ -98,23 +98,31 @@ internal static class PairedBatch
         if (count < 2) return [batch];
         using var scope = NewDisposeScope();
         float? tokens = counted is null || batch.Extra.ContainsKey(TokensPerPair) ? null : counted(batch).narrow(1, 1, batch.InputIds.shape[1] - 1).ne(Constant(0)).sum().item<long>() / (float)pairs;
-        return [.. Enumerable.Range(0, count).Select(part => Part(batch, texts, pairs * part / count, pairs * (part + 1) / count, tokens))];
+        return [.. BalancedParts.Of(Tokens(batch, texts), count).Select(part => Part(batch, texts, part, tokens))];
     }
 
-    private static Batch Part(Batch batch, int texts, long start, long end, float? tokens)
+    // The number of tokens of each pair.
+    private static int[] Tokens(Batch batch, int texts)
     {
         var pairs = Count(batch, texts);
-        long[] first = [.. Enumerable.Range((int)start, (int)(end - start)).Select(pair => (long)pair)];
-        using var index = tensor([.. Enumerable.Range(0, texts).SelectMany(text => first.Select(pair => pair + text * pairs))], ScalarType.Int64, batch.InputIds.device);
-        Tensor Rows(Tensor each) => (each.shape[0] == texts * pairs ? each.index_select(0, index) : each.narrow(0, start, end - start)).DetachFromDisposeScope();
+        if (batch.AttentionMask is not { } mask || !mask.shape.SequenceEqual(batch.InputIds.shape)) return [.. Enumerable.Repeat(1, (int)pairs)];
+        return [.. mask.ne(Constant(0)).reshape(texts, pairs, -1).sum([0L, 2L]).cpu().data<long>().Select(count => (int)Math.Max(1, count))];
+    }
+
+    private static Batch Part(Batch batch, int texts, int[] chosen, float? tokens)
+    {
+        var pairs = Count(batch, texts);
+        using var ofPairs = tensor([.. chosen.Select(pair => (long)pair)], ScalarType.Int64, batch.InputIds.device);
+        using var ofTexts = tensor([.. Enumerable.Range(0, texts).SelectMany(text => chosen.Select(pair => pair + text * pairs))], ScalarType.Int64, batch.InputIds.device);
+        Tensor Rows(Tensor each) => each.index_select(0, each.shape[0] == texts * pairs ? ofTexts : ofPairs).DetachFromDisposeScope();
         var extra = batch.Extra.ToDictionary(pair => pair.Key, pair => Rows(pair.Value));
-        if (tokens is { } share) extra[TokensPerPair] = full([end - start], Constant(share), ScalarType.Float32, batch.InputIds.device).DetachFromDisposeScope();
+        if (tokens is { } share) extra[TokensPerPair] = full([chosen.Length], Constant(share), ScalarType.Float32, batch.InputIds.device).DetachFromDisposeScope();
         return new()
         {
             InputIds = Rows(batch.InputIds),
             AttentionMask = batch.AttentionMask is { } mask ? Rows(mask) : null,
             Extra = extra,
-            Weight = batch.Weight * (end - start) / pairs,
+            Weight = batch.Weight * chosen.Length / pairs,
         };
     }
 

@@ -86,27 +86,33 @@ public sealed class Batch : IDisposable
         };
     }
 
-    /// <summary>Selects some of the packed sequences, as views; null if there are tensors other than ids and labels. The original must outlive the result.</summary>
-    /// <param name="start">Index of the first sequence.</param>
-    /// <param name="count">Number of sequences.</param>
+    /// <summary>Selects some of the packed sequences, as copies; null if there are tensors other than ids and labels.</summary>
+    /// <param name="indices">Indices of the sequences, in the order of the result.</param>
     /// <param name="weight">The <see cref="Weight"/> of these sequences.</param>
-    public Batch? Sequences(int start, int count, double weight)
+    public Batch? Sequences(IReadOnlyList<int> indices, double weight)
     {
+        ArgumentNullException.ThrowIfNull(indices);
         if (PackedLengths is not { } lengths || AttentionMask is not null || Extra.Count > 0) return null;
-        ArgumentOutOfRangeException.ThrowIfNegative(start);
-        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, lengths.Count - start);
+        ArgumentOutOfRangeException.ThrowIfZero(indices.Count);
+        foreach (var index in indices)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(index, nameof(indices));
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, lengths.Count, nameof(indices));
+        }
         if (TensorRules.RequireAlive(InputIds, nameof(InputIds)).shape is not [1, var width] || lengths.Any(length => length < 1) || lengths.Sum(length => (long)length) != width) return null;
         if (Labels is { } given && (given.IsInvalid || given.shape is not [1, var labelled] || labelled != width)) return null;
-        IReadOnlyList<int> chosen = [.. lengths.Skip(start).Take(count)];
-        var (before, total) = (lengths.Take(start).Sum(), chosen.Sum());
+        var starts = new int[lengths.Count];
+        for (var i = 1; i < starts.Length; i++) starts[i] = starts[i - 1] + lengths[i - 1];
+        using var scope = NewDisposeScope();
+        Tensor Chosen(Tensor all) => cat([.. indices.Select(index => all.narrow(1, starts[index], lengths[index]))], 1).MoveToOuterDisposeScope();
+        IReadOnlyList<int> chosen = [.. indices.Select(index => lengths[index])];
         return new()
         {
-            InputIds = InputIds.narrow(1, before, total),
-            Labels = Labels?.narrow(1, before, total),
+            InputIds = Chosen(InputIds),
+            Labels = Labels is null ? null : Chosen(Labels),
             PackedLengths = chosen,
             Weight = weight,
-            Tokens = total,
+            Tokens = chosen.Sum(),
         };
     }
 

@@ -24,12 +24,13 @@ internal static class BatchDivision
         double total = counts.Sum();
         if (total == 0) return [batch];
         var made = new List<Batch>();
-        foreach (var (start, count) in Runs(batch.PackedLengths ?? [.. Enumerable.Repeat(1, counts.Length)], parts))
+        parts = Math.Min(parts, counts.Length);
+        foreach (var chosen in batch.PackedLengths is { } packed ? BalancedParts.Of(packed, parts) : EqualParts(counts.Length, parts))
         {
-            double counted = counts.Skip(start).Take(count).Sum();
+            double counted = chosen.Sum(item => counts[item]);
             if (counted == 0) continue;   // no labels there
             var weight = batch.Weight * counted / total;
-            if ((batch.PackedLengths is null ? batch.Rows(start, count, weight) : batch.Sequences(start, count, weight)) is not { } part)
+            if ((batch.PackedLengths is null ? batch.Rows(chosen[0], chosen.Length, weight) : batch.Sequences(chosen, weight)) is not { } part)
             {
                 foreach (var each in made) each.Dispose();
                 return [batch];
@@ -38,6 +39,10 @@ internal static class BatchDivision
         }
         return made;
     }
+
+    // Rows have the same length.
+    private static IEnumerable<int[]> EqualParts(int rows, int parts)
+        => Enumerable.Range(0, parts).Select(part => Enumerable.Range(rows * part / parts, rows * (part + 1) / parts - rows * part / parts).ToArray());
 
     private static long[]? PerRow(Tensor labels, int firstLabel)
     {
@@ -59,22 +64,5 @@ internal static class BatchDivision
         for (int i = 0, start = 0; i < counts.Length; start += lengths[i++])
             counts[i] = values.AsSpan(start + firstLabel, lengths[i] - firstLabel).ToArray().Count(label => label != Batch.IgnoredLabel);
         return counts;
-    }
-
-    // Contiguous ranges with about the same number of tokens.
-    private static IEnumerable<(int Start, int Count)> Runs(IReadOnlyList<int> lengths, int parts)
-    {
-        long total = lengths.Sum(length => (long)length), sum = 0;
-        var start = 0;
-        for (var i = 0; i < lengths.Count; i++)
-        {
-            // A sequence belongs to the range that contains its middle.
-            var part = (2 * sum + lengths[i]) * parts / (2 * total);
-            sum += lengths[i];
-            var next = i + 1 == lengths.Count ? parts : (2 * sum + lengths[i + 1]) * parts / (2 * total);
-            if (next == part) continue;
-            yield return (start, i + 1 - start);
-            start = i + 1;
-        }
     }
 }

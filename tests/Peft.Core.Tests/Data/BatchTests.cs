@@ -66,4 +66,21 @@ public sealed class BatchTests
 
     // [rows, 6]
     private static Tensor Ids(int rows) => arange(rows * 6, ScalarType.Int64).remainder(Tower.Words).view(rows, 6);
+
+    [Fact]
+    public void Some_of_the_packed_sequences()
+    {
+        using var batch = new Batch { InputIds = arange(0, 6, 1).view(1, 6), Labels = arange(10, 16, 1).view(1, 6), PackedLengths = [1, 3, 2], Weight = 6 };
+        using var some = batch.Sequences([2, 0], 2.5)!;
+        some.InputIds.data<long>().ToArray().ShouldBe([4, 5, 0]);
+        some.Labels!.data<long>().ToArray().ShouldBe([14, 15, 10]);
+        some.PackedLengths.ShouldBe([2, 1]);
+        (some.Weight, some.Tokens).ShouldBe((2.5, 3));
+
+        Should.Throw<ArgumentOutOfRangeException>(() => batch.Sequences([3], 1));
+        Should.Throw<ArgumentOutOfRangeException>(() => batch.Sequences([-1], 1));
+        Should.Throw<ArgumentOutOfRangeException>(() => batch.Sequences([], 1));
+        using var rows = new Batch { InputIds = arange(0, 6, 1).view(2, 3) };
+        rows.Sequences([0], 1).ShouldBeNull();
+    }
 }
