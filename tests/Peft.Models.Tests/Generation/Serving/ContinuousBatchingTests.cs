@@ -117,13 +117,30 @@ public sealed class ContinuousBatchingTests : IDisposable
         using var batcher = new ContinuousBatcher(model, new() { MaxBatchSize = 1, MaxQueueLength = 2, MaxTokens = 4000 });
         var options = new GenerationOptions { MaxNewTokens = 3000, DoSample = false, EndTokenIds = [] };
         Should.Throw<RequestTooLargeException>(() => batcher.GenerateTokensAsync([1], options with { MaxNewTokens = 4000 })).Message.ShouldContain("MaxTokens is 4000");
-        await using var first = batcher.GenerateTokensAsync([1], options).GetAsyncEnumerator();
+        using var resume = new ManualResetEventSlim();
+        await using var first = batcher.GenerateTokensAsync([1], options with { LogitsProcessors = [new Paused(resume)] }).GetAsyncEnumerator();
         (await first.MoveNextAsync()).ShouldBeTrue();
         var waiting = new[] { batcher.GenerateTokensAsync([1], options), batcher.GenerateTokensAsync([1], options) };
         Should.Throw<QueueFullException>(() => batcher.GenerateTokensAsync([1], options)).Message.ShouldContain("2 requests are already waiting");
-        batcher.Dispose();
+        var disposal = Task.Run(batcher.Dispose);
+        while (Should.Throw<Exception>(() => batcher.GenerateTokensAsync([1], options)) is QueueFullException) await Task.Yield();
+        resume.Set();
+        await disposal;
         foreach (var each in waiting) await Should.ThrowAsync<ObjectDisposedException>(All(each));
         Should.Throw<ObjectDisposedException>(() => batcher.GenerateTokensAsync([1], options));
+    }
+
+    // Stops a run after its first token.
+    private sealed class Paused(ManualResetEventSlim resume) : ILogitsProcessor
+    {
+        private bool began;
+
+        public Tensor Process(LogitsContext context, Tensor scores)
+        {
+            if (began) resume.Wait();
+            began = true;
+            return scores;
+        }
     }
 
     [Fact]
