@@ -45,8 +45,8 @@ internal static class TensorMemory
         var threads = get_num_threads();
         if (threads == 1 || count == 1)
             for (var i = 0; i < count; i++) part(i);
-        // Decode steps have many short jobs.
-        else if (!is_inference_mode_enabled() || !WorkTeam.TryRun(threads, count, part))
+        // Decode steps have many short jobs; in training, too, a thread that sleeps comes late.
+        else if (!WorkTeam.TryRun(threads, count, part))
             System.Threading.Tasks.Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = threads }, part);
     }
 

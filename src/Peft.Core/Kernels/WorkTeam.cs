@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace Peft.Kernels;
 
 /// <summary>
-/// Threads that share jobs of a few microseconds with their caller. A decode step has hundreds of such jobs, so workers look for the next one for a while before they sleep. Threads take one part after another: a worker
+/// Threads that share jobs of a few microseconds with their caller. A step of decoding or training has hundreds of such jobs, so workers look for the next one for a while before they sleep. Threads take one part after another: a worker
 /// that comes late leaves more parts to the others, and nobody waits for a thread that the system does not run.
 /// </summary>
 internal static class WorkTeam

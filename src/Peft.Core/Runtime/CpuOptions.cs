@@ -37,7 +37,7 @@ public sealed record CpuOptions
     /// <summary>A layer's decode step as five jobs, also with quantized weights; and the prompts of a continuous batch likewise.</summary>
     public bool DecodeSteps { get; init; } = true;
 
-    /// <summary>Threads that share the jobs of a decode step and look for the next one for 100 µs before they sleep.</summary>
+    /// <summary>Threads that share the jobs of a decode step or a training step and look for the next one for 100 µs before they sleep.</summary>
     public bool WorkTeam { get; init; } = true;
 
     /// <summary>Parts of a batch on a thread each: in training, and in the generation with small models. Of any dtype.</summary>
