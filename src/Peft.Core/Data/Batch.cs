@@ -89,6 +89,7 @@ public sealed class Batch : IDisposable
     /// <summary>Selects some of the packed sequences, as copies; null if there are tensors other than ids and labels.</summary>
     /// <param name="indices">Indices of the sequences, in the order of the result.</param>
     /// <param name="weight">The <see cref="Weight"/> of these sequences.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There are no indices, or no sequence has one of them.</exception>
     public Batch? Sequences(IReadOnlyList<int> indices, double weight)
     {
         ArgumentNullException.ThrowIfNull(indices);

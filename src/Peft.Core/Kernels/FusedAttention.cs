@@ -95,7 +95,7 @@ internal sealed class FusedAttention : NodeStep
         var (q, k, v) = (values[0], values[1], values[2]);
         var (qGradient, kGradient, vGradient) = (CachingAllocator.EmptyLike(q), CachingAllocator.EmptyLike(k), CachingAllocator.EmptyLike(v));
         var pieces = AttentionPiece.Of(spans, shape, get_num_threads());
-        // Gradients of keys and values that are positions of other pieces: added at the end, in the order of the pieces, so that sums do not depend on the threads.
+        // Gradients of keys and values that are positions of other pieces: added at the end, in the order of the pieces, so that runs are reproducible.
         var starts = new long[pieces.Count + 1];
         for (var i = 0; i < pieces.Count; i++) starts[i + 1] = starts[i] + 2L * shape.KeyValueHeads * shape.Size * pieces[i].Shared;
         using var shared = CachingAllocator.Empty(starts[^1]);
