@@ -16,7 +16,9 @@ internal sealed partial class MemoryMeter : IDisposable
     private readonly Lock guard = new();
     private readonly long?[] peaks = new long?[Enum.GetValues<TrainingPhase>().Length];
     private readonly bool trims;
-    private readonly Timer timer;
+    // A timer would run in the thread pool, whose threads spin after each call and keep a core from the step.
+    private readonly Thread sampler;
+    private readonly ManualResetEventSlim ended = new(false, spinCount: 0);
     private TrainingPhase phase;
     private long peak;
 
@@ -26,7 +28,12 @@ internal sealed partial class MemoryMeter : IDisposable
     {
         this.trims = trims;
         Sample();
-        timer = new(_ => Sample(), null, Interval, Interval);
+        sampler = new Thread(() =>
+        {
+            while (!ended.Wait(Interval)) Sample();
+        })
+        { IsBackground = true, Name = "Peft memory" };
+        sampler.Start();
     }
 
     /// <summary>Resident memory of the process now, in bytes.</summary>
@@ -95,7 +102,12 @@ internal sealed partial class MemoryMeter : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => timer.Dispose();
+    public void Dispose()
+    {
+        ended.Set();
+        sampler.Join();
+        ended.Dispose();
+    }
 
     private long Sample()
     {
