@@ -27,14 +27,16 @@ internal readonly record struct AttentionPiece(AttentionSpan Span, int First, in
     public static List<AttentionPiece> Of(IReadOnlyList<AttentionSpan> spans, AttentionShape shape, int threads)
     {
         var pieces = new List<AttentionPiece>(spans.Count);
-        var works = spans.Select(span => Work(span, shape)).ToArray();
-        var share = works.Sum() * shape.KeyValueHeads / (double)(Shares * threads);
-        foreach (var (index, span) in spans.Index())
+        var all = 0L;
+        foreach (var span in spans) all += Work(span, shape);
+        var share = all * shape.KeyValueHeads / (double)(Shares * threads);
+        foreach (var span in spans)
         {
+            var work = Work(span, shape);
             var queries = span.Length - span.PrefixLength;
-            var count = threads == 1 ? 1 : Math.Min((int)Math.Ceiling(works[index] / share), queries / MinQueries);
+            var count = threads == 1 ? 1 : Math.Min((int)Math.Ceiling(work / share), queries / MinQueries);
             if (shape.Window is { } window) count = (int)Math.Max(count, (queries - 1) / Math.Max(Cached, 2L * window) + 1);
-            Divide(span, shape, Math.Max(1, count), works[index], pieces);
+            Divide(span, shape, Math.Max(1, count), work, pieces);
         }
         return pieces;
     }

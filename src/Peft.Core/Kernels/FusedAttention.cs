@@ -13,6 +13,7 @@ internal sealed class FusedAttention : NodeStep
     private readonly AttentionSpan[] spans;
     private readonly Tensor cosine, sine;
     private AttentionShape shape;
+    private List<AttentionPiece>? pieces;
 
     /// <summary>True if the kernel supports such heads.</summary>
     public static bool Supports(Tensor q, Tensor k, Tensor v, int size) => size % 8 == 0 && TensorMemory.Supports(q, k, v);
@@ -81,7 +82,7 @@ internal sealed class FusedAttention : NodeStep
         fixed (float* qs = q.Floats(), ks = k.Floats(), vs = v.Floats(), cs = cosine.Floats(), ss = sine.Floats(), os = output.Floats(), ls = norms is null ? [] : norms.Floats())
         {
             var (qp, kp, vp, cp, sp, op, lp) = ((nint)qs, (nint)ks, (nint)vs, (nint)cs, (nint)ss, (nint)os, (nint)ls);
-            Each(AttentionPiece.Of(spans, shape, get_num_threads()), (_, piece, group) =>
+            Each(Pieces, (_, piece, group) =>
             {
                 var kernel = new AttentionKernel(shape, piece, group, (float*)cp, (float*)sp);
                 kernel.Forward((float*)qp, (float*)kp, (float*)vp, (float*)op, (float*)lp);
@@ -94,7 +95,7 @@ internal sealed class FusedAttention : NodeStep
     {
         var (q, k, v) = (values[0], values[1], values[2]);
         var (qGradient, kGradient, vGradient) = (CachingAllocator.EmptyLike(q), CachingAllocator.EmptyLike(k), CachingAllocator.EmptyLike(v));
-        var pieces = AttentionPiece.Of(spans, shape, get_num_threads());
+        var pieces = Pieces;
         // Gradients of keys and values that are positions of other pieces: added at the end, in the order of the pieces, so that runs are reproducible.
         var starts = new long[pieces.Count + 1];
         for (var i = 0; i < pieces.Count; i++) starts[i + 1] = starts[i] + 2L * shape.KeyValueHeads * shape.Size * pieces[i].Shared;
@@ -118,6 +119,8 @@ internal sealed class FusedAttention : NodeStep
         return [qGradient, kGradient, vGradient];
     }
 
+    private List<AttentionPiece> Pieces => pieces ??= AttentionPiece.Of(spans, shape, get_num_threads());
+
     private void Each(List<AttentionPiece> pieces, Action<int, AttentionPiece, int> part) => TensorMemory.Parallel(pieces.Count * shape.KeyValueHeads, i =>
     {
         var (index, group) = Math.DivRem(i, shape.KeyValueHeads);
@@ -125,13 +128,18 @@ internal sealed class FusedAttention : NodeStep
     });
 
     private static AttentionSpan[] Rows(int batch, int length, IReadOnlyList<int>? real, bool ownAngles)
-        => [.. Enumerable.Range(0, batch).Select(row => new AttentionSpan(row * length, length, real?[row] ?? length, ownAngles))];
+    {
+        var spans = new AttentionSpan[batch];
+        for (var row = 0; row < batch; row++) spans[row] = new(row * length, length, real?[row] ?? length, ownAngles);
+        return spans;
+    }
 
     private static AttentionSpan[] Packed(IReadOnlyList<int> lengths, IReadOnlyList<int>? parents, bool ownAngles)
     {
         var (spans, start) = (new AttentionSpan[lengths.Count], 0);
-        foreach (var (i, length) in lengths.Index())
+        for (var i = 0; i < spans.Length; i++)
         {
+            var length = lengths[i];
             spans[i] = parents?[i] is >= 0 and var parent
                 ? new(start, lengths[parent] + length, lengths[parent] + length, ownAngles, spans[parent].Start, lengths[parent])
                 : new(start, length, length, ownAngles);

@@ -15,7 +15,7 @@ internal sealed class LinearStep(NodeInput input, int[] sources, int? residual, 
 
     public override int Outputs => products.Length;
 
-    public override Tensor[] Trained { get; } = [.. products.SelectMany(product => product.Trained)];
+    public override Tensor[] Trained { get; } = TrainedOf(products);
 
     public override bool Keeps(int read) => read < sources.Length && (input.NeedsSources || Trained.Length > 0);
 
@@ -70,13 +70,14 @@ internal sealed class LinearStep(NodeInput input, int[] sources, int? residual, 
         var own = saved[(Trained.Length + constants.Length)..];
         Tensor[] from = [.. values[..sources.Length], .. constants];
         var x = Trained.Length > 0 ? input.Compute(from) : null;
-        var result = new List<Tensor?>(new Tensor?[Reads.Length]);
+        var (result, next) = (new Tensor?[Reads.Length + Trained.Length], Reads.Length);
         var inputRequiresGrad = Array.IndexOf(wanted, true, 0, sources.Length) >= 0;
         Tensor? ofInput = null;
         for (var i = 0; i < products.Length; i++)
         {
             var count = products[i].Trained.Length;
-            result.AddRange(products[i].Differentiate(x, [.. trained[..count], .. own[..kept[i]]], gradients[i], inputRequiresGrad, ref ofInput));
+            products[i].Differentiate(x, [.. trained[..count], .. own[..kept[i]]], gradients[i], inputRequiresGrad, ref ofInput).CopyTo(result, next);
+            next += count;
             trained = trained[count..];
             own = own[kept[i]..];
         }
@@ -87,6 +88,14 @@ internal sealed class LinearStep(NodeInput input, int[] sources, int? residual, 
             for (var i = 0; i < ofSources.Length; i++) result[i] = wanted[i] ? ofSources[i] : null;
         }
         if (residual is not null && wanted[^1]) result[sources.Length] = gradients[0];
-        return [.. result];
+        return result;
+    }
+
+    private static Tensor[] TrainedOf(NodeProduct[] products)
+    {
+        if (products is [var one]) return one.Trained;
+        var trained = new List<Tensor>();
+        foreach (var product in products) trained.AddRange(product.Trained);
+        return [.. trained];
     }
 }
