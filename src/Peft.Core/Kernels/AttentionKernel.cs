@@ -158,6 +158,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionPiec
         {
             fetcher.Fetch();
             var (key, count, lane, lanes) = block.Part(i);
+            if (count == 0) continue;
             TileProducts.Run(keys + key * size, size, 1, queries + lane, block.Lanes, scores + (key - block.Low) * block.Lanes + lane, block.Lanes, (count + Spare) & ~Spare, size, lanes);
         }
     }
@@ -170,6 +171,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionPiec
         {
             fetcher.Fetch();
             var (key, count, lane, lanes) = block.Part(i);
+            if (count == 0) continue;
             TileProducts.Run(values + key * size, 1, size, weights + (key - block.Low) * block.Lanes + lane, block.Lanes, result + lane, block.Lanes, size, count, lanes, add: true);
         }
     }
@@ -181,6 +183,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionPiec
         {
             fetcher.Fetch();
             var (key, count, lane, lanes) = block.Part(i);
+            if (count == 0) continue;
             TileProducts.Run(weights + (key - block.Low) * block.Lanes + lane, block.Lanes, 1, rows + lane * size, size, sums + key * size, size, count, Math.Min(lanes, block.Count - lane), size, add: true);
         }
     }
