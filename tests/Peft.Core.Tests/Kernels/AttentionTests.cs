@@ -65,6 +65,28 @@ public class AttentionTests
         foreach (var (one, other) in autograd.grad([packed], whole, [weights]).Zip(autograd.grad([alone], whole, [weights]))) Close(one, other.to(ScalarType.Float64), "gradient");
     }
 
+    // Rows of the prefix are not its positions, and have other angles.
+    [Theory, InlineData(null, 69, 62), InlineData(null, 530, 777), InlineData(20, 530, 777), InlineData(400, 1000, 600)]
+    public void Angles_of_each_row_serve_a_sequence_that_continues_another(int? window, int first, int second)
+    {
+        const int Before = 5;   // rows of a sequence of its own
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(5);
+        var shape = new AttentionShape(Heads, 2, 16, 16, 0.25f, window);
+        var length = first + second;
+        Tensor[] whole = [.. new[] { Heads, 2, 2 }.Select(count => randn([1, Before + length, count, 16], generator: generator).requires_grad_())];
+        Tensor[] rest = [.. whole.Select(each => each.narrow(1, Before, length))];
+        var weights = randn([1, length, Heads * 16], generator: generator);
+        var angles = randn([1, Before + length, 1, 8], generator: generator);
+        var (cosine, sine) = (cat([angles.cos(), angles.cos()], -1), cat([angles.sin().neg(), angles.sin()], -1));
+
+        var packed = FusedAttention.Run(whole[0], whole[1], whole[2], new FusedAttention([0, 1, 2], 1, Before + length, shape, [Before, first, second], [-1, -1, 1], null, cosine, sine)).narrow(1, Before, length);
+        var alone = FusedAttention.Run(rest[0], rest[1], rest[2], new FusedAttention([0, 1, 2], 1, length, shape, null, null, null, cosine[0].narrow(0, Before, length), sine[0].narrow(0, Before, length)));
+
+        Close(packed, alone.detach().to(ScalarType.Float64), "output");
+        foreach (var (one, other) in autograd.grad([packed], whole, [weights]).Zip(autograd.grad([alone], whole, [weights]))) Close(one, other.to(ScalarType.Float64), "gradient");
+    }
+
     [Theory, InlineData(2, 131, 77), InlineData(1, 900, 511), InlineData(1, 900, 13)]
     public void Padding_is_no_key(int shared, int length, int tokens)
     {
