@@ -44,8 +44,10 @@ public sealed class TrainingTests : IDisposable
     {
         if (OperatingSystem.IsWindows()) return;   // a test cannot send Ctrl-C there
         string[] args = ["train", "-m", Tool.Model, "-d", Tool.Text, "--max-steps", "1000000", "--batch-size", "2", "--block-size", "64", "-o", folder["out"]];
-        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(5));   // in a job of a shell that ignores Ctrl-C, the program does not end
-        using var process = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Peft.Cli.dll"), .. args]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(5));
+        // Background jobs of a shell ignore Ctrl-C, and so do the programs that they start; GNU's env undoes it.
+        string[] command = [.. OperatingSystem.IsLinux() ? ["env", "--default-signal=INT"] : Array.Empty<string>(), "dotnet", Path.Combine(AppContext.BaseDirectory, "Peft.Cli.dll"), .. args];
+        using var process = Process.Start(new ProcessStartInfo(command[0], command[1..]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
         try
         {
             while (await process.StandardError.ReadLineAsync(limit.Token) is { } line && !line.StartsWith("step 1/", StringComparison.Ordinal)) { }
