@@ -9,10 +9,10 @@ internal abstract class NodeStep(params int[] reads)
     /// <summary>Indices of the values that it reads.</summary>
     public int[] Reads { get; } = reads;
 
-    /// <summary>The elements that it reads of an array with one for each value.</summary>
-    public T[] Read<T>(IReadOnlyList<T> values)
+    /// <summary>Those of all values that it reads.</summary>
+    public Tensor[] Read(Tensor[] values)
     {
-        var read = new T[Reads.Length];
+        var read = new Tensor[Reads.Length];
         for (var i = 0; i < read.Length; i++) read[i] = values[Reads[i]];
         return read;
     }

@@ -40,7 +40,7 @@ internal sealed class NodeSteps
         var (index, first, learns) = (steps.Count, values.Count, Array.Exists(step.Trained, tensor => tensor.requires_grad));
         foreach (var read in step.Reads)
         {
-            values[read].IsRead(index);
+            values[read].AddUse(index);
             learns |= values[read].Learns;
         }
         steps.Add(step);

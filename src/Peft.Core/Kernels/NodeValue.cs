@@ -18,5 +18,5 @@ internal sealed class NodeValue(bool learns, int producer)
     public int LastUse { get; private set; } = -1;
 
     /// <summary>Records that a step reads it. Steps come in order.</summary>
-    public void IsRead(int step) => (FirstUse, LastUse) = (Math.Min(FirstUse, step), step);
+    public void AddUse(int step) => (FirstUse, LastUse) = (Math.Min(FirstUse, step), step);
 }

@@ -52,8 +52,8 @@ internal sealed class TrainingRun : IDisposable
             throw;
         }
         meter = new(trainer.MeterFactory);
-        memory = new(trims: options.MaxMemory is not null);
         modes = new(trainer.Model.Module);
+        memory = new(trims: options.MaxMemory is not null);   // the last before the try block, since it starts a thread
         try
         {
             var batchesPerEpoch = DivideUp(trainer.Data.Count, options.BatchSize);
