@@ -253,6 +253,40 @@ public sealed class TokenCacheTests : IDisposable
     }
 
     [Fact]
+    public void An_entry_that_others_complete_meanwhile_stays_as_it_is()
+    {
+        // Begun before the other one completes the entry, and only after that.
+        var found = Rows(add =>
+        {
+            Rows(inner => inner([[1, 2]])).Rows[0].ShouldBe([[1, 2]]);
+            add([[3]]);
+        });
+        found.Rows.Count.ShouldBe(1);
+        found.Rows[0].ShouldBe([[1, 2]]);
+        Directory.EnumerateFileSystemEntries(Cache.Folder).ShouldBe(Entries);
+
+        (TokenRows Rows, TokenizedFacts Facts) Rows(Action<Action<long[][]>> tokenize) => TokenCache.Rows(Cache, () => new string('0', 64), add =>
+        {
+            tokenize(add);
+            return new(0, 0, []);
+        });
+    }
+
+    [Fact]
+    public void Nothing_is_written_within_an_entry()
+    {
+        // As if others complete the entry between the look at it and the first file: nobody would delete what a killed process leaves in it.
+        var entry = Directory.CreateDirectory(Path.Combine(Cache.Folder, new string('0', 32))).FullName;
+        TokenCache.Rows(Cache, () => new string('0', 64), add =>
+        {
+            add([[1, 2]]);
+            Directory.EnumerateFileSystemEntries(entry).ShouldBeEmpty();
+            return new(0, 0, []);
+        }).Rows[0].ShouldBe([[1, 2]]);
+        Directory.EnumerateFileSystemEntries(Cache.Folder).ShouldBe([entry]);
+    }
+
+    [Fact]
     public void Threads_tokenize_the_same_dataset_at_once()
     {
         var counts = new int[8];

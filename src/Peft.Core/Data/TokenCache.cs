@@ -34,26 +34,34 @@ public sealed class TokenCache(string folder)
     {
         var path = Path.Combine(Folder, key[..32]);
         FolderSave.Recover(path);
-        if (!File.Exists(Path.Combine(path, DescriptionName)))
+        if (!IsComplete(path))
         {
-            AtomicFolder.Write(path, staging =>
-            {
-                using var writer = new StoredRowsWriter(staging);
-                var facts = tokenize(writer.Add);
-                writer.Complete();
-                File.WriteAllText(Path.Combine(staging, DescriptionName), new JsonObject
-                {
-                    ["key"] = key,
-                    ["truncated_rows"] = facts.TruncatedRows,
-                    ["dropped_rows"] = facts.DroppedRows,
-                    ["warnings"] = Texts(facts.Warnings),
-                    ["labels"] = Texts(facts.Labels),
-                    ["problem"] = facts.Problem,
-                    ["lost_words"] = facts.LostWords,
-                }.ToJsonString());
-            });
+            // Beside the entry, since others may complete it at any moment, and nobody writes into it then.
+            using var save = FolderSave.Begin(path, beside: true);
+            Write(save.Staging, key, tokenize);
+            // The first one stays: others may be reading it.
+            if (!IsComplete(path)) save.Commit();
         }
         return (new StoredRows(path), Facts(path, key));
+    }
+
+    private static bool IsComplete(string path) => File.Exists(Path.Combine(path, DescriptionName));
+
+    private static void Write(string folder, string key, Func<Action<long[][]>, TokenizedFacts> tokenize)
+    {
+        using var writer = new StoredRowsWriter(folder);
+        var facts = tokenize(writer.Add);
+        writer.Complete();
+        File.WriteAllText(Path.Combine(folder, DescriptionName), new JsonObject
+        {
+            ["key"] = key,
+            ["truncated_rows"] = facts.TruncatedRows,
+            ["dropped_rows"] = facts.DroppedRows,
+            ["warnings"] = Texts(facts.Warnings),
+            ["labels"] = Texts(facts.Labels),
+            ["problem"] = facts.Problem,
+            ["lost_words"] = facts.LostWords,
+        }.ToJsonString());
     }
 
     private static TokenizedFacts Facts(string path, string key)

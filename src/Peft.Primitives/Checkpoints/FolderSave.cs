@@ -33,8 +33,9 @@ internal sealed class FolderSave : IDisposable
     /// <summary>Begins a save into a folder, which need not exist.</summary>
     /// <param name="path">The folder.</param>
     /// <param name="inside">True to create the folder immediately, because others may write other files there.</param>
+    /// <param name="beside">True to write beside the folder even if it exists. For a folder that is saved only once: leftovers of a killed process in it would stay.</param>
     /// <exception cref="CheckpointException">The folder is not writable.</exception>
-    public static FolderSave Begin(string path, bool inside = false)
+    public static FolderSave Begin(string path, bool inside = false, bool beside = false)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         string folder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
@@ -45,7 +46,7 @@ internal sealed class FolderSave : IDisposable
             bool exists = Directory.Exists(folder);
             if (exists) folder = Disk.Real(folder);
             string? parent = Path.GetDirectoryName(folder);
-            string place = exists || parent is null ? folder : parent;
+            string place = parent is null || (exists && !beside) ? folder : parent;
             Directory.CreateDirectory(place);
             Recover(folder);
             Clear(place);

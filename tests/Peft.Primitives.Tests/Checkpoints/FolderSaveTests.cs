@@ -38,6 +38,23 @@ public sealed partial class FolderSaveTests : IDisposable
         Directory.EnumerateFileSystemEntries(Target).Count().ShouldBe(2);
     }
 
+    [Fact]
+    public void A_save_beside_a_folder_puts_nothing_into_it_before_it_is_committed()
+    {
+        Save("1");
+        string[] before = [.. Directory.EnumerateFileSystemEntries(Target)];
+        using (var save = FolderSave.Begin(Target, beside: true))
+        {
+            save.WriteText("a", "2");
+            save.WriteText("deep/b", "2");
+            Directory.EnumerateFileSystemEntries(Target).ShouldBe(before);
+            ShouldHold("1");
+            save.Commit();
+        }
+        ShouldHold("2");
+        Entries().ShouldBe(["adapter"]);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
