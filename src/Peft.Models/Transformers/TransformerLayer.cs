@@ -125,8 +125,8 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
         return true;
     }
 
-    // In training, and for many rows in inference: modules have kernels for fewer. Other passes without gradients are the modules' own.
-    private bool UsesNodes(Tensor input, ForwardContext context) => TorchRuntime.Cpu.LayerNodes && !IsHooked && TensorMemory.Supports(input) && DropsByMasks(input) && (is_grad_enabled() || (is_inference_mode_enabled() && context.Rows > MostRowsOfModules));
+    // With gradients, and without them for many rows: modules have kernels for fewer.
+    private bool UsesNodes(Tensor input, ForwardContext context) => TorchRuntime.Cpu.LayerNodes && !IsHooked && TensorMemory.Supports(input) && DropsByMasks(input) && (is_grad_enabled() || context.Rows > MostRowsOfModules);
 
     private bool DropsByMasks(Tensor input) => !training || (Math.Max(dropout, attentionDropout) is var most && (most == 0 || DropoutMask.Supports(input, most)));
 
