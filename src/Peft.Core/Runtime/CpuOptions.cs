@@ -25,7 +25,7 @@ public sealed record CpuOptions
     /// <summary>RMSNorm and SwiGLU in one pass over the memory; in inference mode, LayerNorm and activation functions likewise. <see cref="LayerNodes"/> of models with RMSNorm require it.</summary>
     public bool NormsAndGates { get; init; } = true;
 
-    /// <summary>In training, the parts of a layer as autograd nodes that compute the outputs of norms and gates again instead of keeping them. In inference with more than 128 positions, the same steps without a graph.</summary>
+    /// <summary>In training, the parts of a layer as autograd nodes that compute the outputs of norms and gates again instead of keeping them. Without gradients and with more than 128 positions, the same steps without a graph.</summary>
     public bool LayerNodes { get; init; } = true;
 
     /// <summary>Dropout whose mask is computed again in the backward pass, from a seed, instead of kept. <see cref="LayerNodes"/> with dropout require it.</summary>
