@@ -278,10 +278,18 @@ public sealed class ContinuousBatcher : IDisposable
 
     private void Finish()
     {
-        foreach (var request in batch.Rows.Where(row => row.HasEnded)) Ended(request);
-        batch.Leave();
-        foreach (var request in solo.Leave()) Ended(request);
-        Recount();
+        List<ServedRequest> ended = [.. batch.Rows.Where(row => row.HasEnded)];
+        try
+        {
+            batch.Leave();
+            ended.AddRange(solo.Leave());
+            Recount();
+        }
+        finally
+        {
+            // Last, so that who has read all tokens of a request does not find it among the running ones.
+            foreach (var request in ended) Ended(request);
+        }
     }
 
     private void Ended(ServedRequest request)
