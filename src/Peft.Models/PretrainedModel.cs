@@ -241,9 +241,6 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
             : [batch];
     }
 
-    // A checkpointed layer sets the random state that all threads share in its backward pass.
-    bool ILossModel.PartsRunConcurrently => !CheckpointActivations;
-
     /// <summary>True if the outputs of a row depend only on that row: no active adapter depends on the whole batch, and rotary frequencies do not depend on the longest sequence.</summary>
     internal bool RowsDependOnThemselves => Spec.Rotary?.Scaling?.DependsOnLength != true && PeftModel.Of(this)?.RowsAreIndependent != false;
 

@@ -23,6 +23,59 @@ public sealed class ParallelTrainingTests : IDisposable
         }
     }
 
+    // Also where layers share trainable vectors, where weights inside and outside of layers learn, and with an encoder whose output all layers of the decoder read.
+    [Theory]
+    [InlineData("llama", "lora", 24)]
+    [InlineData("llama", "lora", 100)]
+    [InlineData("llama", "dora", 24)]
+    [InlineData("llama", "vblora", 24)]
+    [InlineData("llama", "full", 24)]
+    [InlineData("gpt2", "lora", 24)]
+    [InlineData("t5", "lora", 24)]
+    public void Checkpointed_parts_train_as_the_whole_does(string kind, string method, int length)
+    {
+        var whole = Checkpointed(1);
+        var divided = Checkpointed(2);
+        divided.Losses.Zip(whole.Losses).ShouldAllBe(pair => Math.Abs(pair.First - pair.Second) < 1e-4 * pair.Second);
+        divided.Losses.ShouldNotBe(whole.Losses);   // they did run apart
+        Checkpointed(2).Losses.ShouldBe(divided.Losses);
+        var plain = Checkpointed(2, checkpoints: false);
+        divided.Losses.Zip(plain.Losses).ShouldAllBe(pair => Math.Abs(pair.First - pair.Second) < 1e-5 * pair.Second);
+        foreach (var (one, other) in divided.Weights.Zip(plain.Weights)) one.RelativeDifference(other).ShouldBeLessThan(1e-3);   // rounding of five steps; a missing part of a gradient would change some by a half
+
+        (IReadOnlyList<double> Losses, List<Tensor> Weights) Checkpointed(int parts, bool checkpoints = true)
+        {
+            using var model = TinyModels.Create(kind, 30);
+            model.CheckpointActivations = checkpoints;
+            manual_seed(1);
+            // With such an epsilon, the steps are nearly proportional to the gradients, and so are their differences.
+            var options = new TrainingOptions { ParallelParts = parts, MaxSteps = 5, LearningRate = 0.03, BatchSize = 6, Optimizer = new AdamWOptions { Epsilon = 1, WeightDecay = 0 } };
+            using var peft = method switch
+            {
+                "full" => model.ApplyFull(),
+                "vblora" => model.ApplyAdapter(new VbLoraOptions { Rank = 2, Vectors = 12, VectorLength = 4, TopK = 2, TargetModules = ModuleSelector.AllLinear }),
+                _ => model.ApplyAdapter(new LoraOptions { Rank = 4, UseDora = method == "dora", TargetModules = ModuleSelector.AllLinear }),
+            };
+            var losses = new Trainer(peft, Rows(_ => { }, length), options).Train().Losses;
+            return (losses, [.. peft.Trainables.Select(trained => trained.Value.detach().clone())]);
+        }
+    }
+
+    [Fact]
+    public void Checkpointed_layers_draw_dropout_for_the_whole_batch()
+    {
+        Train(1).ShouldBe(Train(2));   // bit for bit
+
+        IReadOnlyList<double> Train(int parts)
+        {
+            using var model = TinyModels.Create("llama", 30);
+            model.CheckpointActivations = true;
+            manual_seed(1);
+            using var peft = model.ApplyAdapter(new LoraOptions { Rank = 4, Dropout = 0.3, TargetModules = ModuleSelector.AllLinear });
+            return new Trainer(peft, Rows(_ => { }), new() { ParallelParts = parts, MaxSteps = 5, LearningRate = 5e-3, BatchSize = 6 }).Train().Losses;
+        }
+    }
+
     [Fact]
     public void Accumulated_batches_and_rows_without_labels_count_by_their_labels()
     {
@@ -69,9 +122,6 @@ public sealed class ParallelTrainingTests : IDisposable
         model.Divide(batch, 1).ShouldBe([batch]);
         using var tiny = new Batch { InputIds = Ids(2, 8), Labels = Ids(2, 8) };
         model.Divide(tiny, 2).ShouldBe([tiny]);   // too little for two
-        ((ILossModel)model).PartsRunConcurrently.ShouldBeTrue();
-        model.CheckpointActivations = true;
-        ((ILossModel)model).PartsRunConcurrently.ShouldBeFalse();
     }
 
     [Fact]

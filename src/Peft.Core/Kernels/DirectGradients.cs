@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Peft.Kernels;
@@ -13,6 +14,34 @@ internal static class DirectGradients
 
     /// <summary>Memory of the sum of a trainable tensor's gradients, contiguous, to which a kernel must add its gradient; 0 if it must return the gradient.</summary>
     public static nint Of(Tensor trained) => current?.Place(trained) ?? 0;
+
+    /// <summary>
+    /// A tensor that requires grad, as an argument of a node whose <see cref="Backward"/> reaches trainable tensors: torch does not run nodes that lead to none of the tensors for which gradients are requested.
+    /// </summary>
+    /// <param name="device">Its device.</param>
+    public static Tensor Anchor(Device device) => current?.Anchor.alias() ?? zeros(1, device: device, requires_grad: true);
+
+    /// <summary>
+    /// Runs the backward pass of a graph within a node of another one. Torch would add its gradients of trainable tensors to the parameters, from all threads at once: if this thread collects
+    /// gradients, they are added to those.
+    /// </summary>
+    /// <param name="output">The output of the graph.</param>
+    /// <param name="gradient">Its gradient.</param>
+    /// <param name="inputs">Leaves of the graph.</param>
+    /// <returns>The gradient of each input; null for one that needs none or does not contribute.</returns>
+    public static Tensor?[] Backward(Tensor output, Tensor gradient, params Tensor[] inputs)
+    {
+        if (current is not { } gradients)
+        {
+            autograd.backward([output], [gradient]);
+            return Array.ConvertAll(inputs, input => input.requires_grad ? input.grad : null);
+        }
+        Tensor[] learning = [.. inputs.Where(input => input.requires_grad)];
+        var results = autograd.grad([output], [.. learning, .. gradients.Tensors], [gradient], allow_unused: true);
+        gradients.Add([.. results.Skip(learning.Length)]);
+        var next = 0;
+        return Array.ConvertAll(inputs, input => input.requires_grad && results[next++] is { IsInvalid: false } result ? result : null);
+    }
 
     internal readonly ref struct Scope
     {

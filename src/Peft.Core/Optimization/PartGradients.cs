@@ -26,10 +26,17 @@ internal sealed class PartGradients : IDisposable
             .. parameters.Trained.Select(tensor => byName[tensor.Name])
                 .Select(pair => parameters.Buffers[pair.i].GradientSlice(pair.slice).Of(isFirst ? parameters.Buffers[pair.i].Gradients : copies[pair.i]).DetachFromDisposeScope()),
         ];
+        Tensors = [.. parameters.Trained.Select(tensor => tensor.Value)];
         Reached = new bool[slices.Length];
         for (var i = 0; i < slices.Length; i++)
             if (TensorMemory.Supports(slices[i], parameters.Trained[i].Value)) places.TryAdd(TensorAddress.Of(parameters.Trained[i].Value), i);
     }
+
+    /// <summary>The tensors, in the parameters' order.</summary>
+    public Tensor[] Tensors { get; }
+
+    /// <summary>A tensor that requires grad (<see cref="DirectGradients.Anchor"/>).</summary>
+    public Tensor Anchor { get; } = zeros(1, requires_grad: true).DetachFromDisposeScope();
 
     /// <summary>For each tensor, true if it received a gradient.</summary>
     public bool[] Reached { get; }
@@ -81,6 +88,7 @@ internal sealed class PartGradients : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        Anchor.Dispose();
         foreach (var tensor in slices) tensor.Dispose();
         foreach (var tensor in copies) tensor.Dispose();
     }

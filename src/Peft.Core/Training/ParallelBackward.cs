@@ -14,11 +14,12 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
     private const long MaxGradientBytes = 1L << 26;
 
     private IReadOnlyList<TrainableTensor> trained = [];   // the tensors that the gradients are for
-    private Tensor[] tensors = [];
     private readonly int maxParts = MaxParts(trainer, parameters);
     private PartThreads? threads;
     private PartGradients[] gradients = [];
+    private Tensor[] held = [];   // graphs of the tensors
     private bool tried, unsupported;
+    private Tensor? random;   // the state of the generator before the first run
 
     /// <inheritdoc/>
     public (Tensor Loss, IReadOnlyList<string> Missing)? Run(IReadOnlyList<Batch> batches, long seed, TrainingMetrics metrics)
@@ -46,13 +47,19 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
         threads = null;
         foreach (var each in gradients) each.Dispose();
         gradients = [];
+        foreach (var each in held) each.Dispose();
+        held = [];
     }
 
     private void Renew()
     {
         foreach (var each in gradients) each.Dispose();
+        foreach (var each in held) each.Dispose();
         trained = parameters.Trained;
-        tensors = [.. trained.Select(tensor => tensor.Value)];
+        // Graphs share a node for the gradient of each tensor, which is freed with the last of them. If a thread requested gradients while another created such a node, torch would read a pointer that is being written:
+        // these graphs keep the nodes.
+        using var _ = enable_grad();
+        held = [.. trained.Select(tensor => tensor.Value.alias().DetachFromDisposeScope())];
         gradients = [.. Enumerable.Range(0, maxParts).Select(i => new PartGradients(parameters, isFirst: i == 0))];
     }
 
@@ -70,9 +77,10 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
     {
         using var scope = NewDisposeScope();
         using var own = new TrainingMetrics();
-        var before = get_rng_state();
+        random = get_rng_state();
         var result = Add(divided, own);
-        tried = result is not null && before.eq(get_rng_state()).all().item<bool>();
+        tried = result is not null && !HasDrawn();
+        random = null;
         if (tried)
         {
             metrics.Take(own);
@@ -86,13 +94,20 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
         return null;
     }
 
-    // Null if a part has no differentiable loss.
+    private bool HasDrawn()
+    {
+        using var now = get_rng_state();
+        using var same = random!.eq(now).all();
+        return !same.item<bool>();
+    }
+
+    // Null if a part has no differentiable loss, or has drawn random values in the first run.
     private (Tensor Loss, IReadOnlyList<string> Missing)? Add(List<IReadOnlyList<Batch>> divided, TrainingMetrics metrics)
     {
         using var scope = NewDisposeScope();
         var weight = divided.Sum(parts => parts.Sum(part => part.Weight));
         Tensor? total = null;
-        var reached = new bool[tensors.Length];
+        var reached = new bool[trained.Count];
         foreach (var parts in divided)
         {
             var losses = new Tensor?[parts.Count];
@@ -116,6 +131,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
     private Tensor? Backward(Batch part, double weight, PartGradients into, TrainingMetrics metrics)
     {
         using var once = SavedTensors.InOnePass();
+        using var direct = DirectGradients.To(into);
         into.Begin();
         using var terms = trainer.Goal.LossTerms(part, metrics).GetEnumerator();
         Tensor? sum = null;
@@ -124,12 +140,13 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
             using var scope = NewDisposeScope();
             if (!terms.MoveNext()) return sum;
             var loss = terms.Current.mul(Constant(weight));
-            if (!tried && (loss.numel() != 1 || !loss.requires_grad))
+            // Drawn values are looked for before the backward pass too, in which checkpointed layers set the generator's state, and set it back.
+            if (!tried && (loss.numel() != 1 || !loss.requires_grad || HasDrawn()))
             {
                 sum?.Dispose();
                 return null;
             }
-            using (DirectGradients.To(into)) into.Add(BackwardFailure.Run(() => autograd.grad([loss], tensors, allow_unused: true)));
+            into.Add(BackwardFailure.Run(() => autograd.grad([loss], [.. into.Tensors, into.Anchor], allow_unused: true)));
             var value = loss.detach();
             using var before = sum;
             sum = (before is null ? value : before.add(value, One)).DetachFromDisposeScope();

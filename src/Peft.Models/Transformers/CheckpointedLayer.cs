@@ -22,7 +22,7 @@ internal sealed class CheckpointedLayer : GraphNode<CheckpointedLayer>
     public static Tensor Run(TransformerLayer layer, Tensor hidden, ForwardContext context)
     {
         // The first layer's input does not require grad. Without an input that does, the adapters inside the layer would get no gradient.
-        using var anchor = zeros(1, device: hidden.device, requires_grad: true);
+        using var anchor = DirectGradients.Anchor(hidden.device);
         var encoded = context.Encoder?.States;
         return Record(hidden, encoded ?? anchor, anchor, new Job(layer, context, context.Layer, hidden.requires_grad, encoded?.requires_grad == true))[0];
     }
@@ -31,10 +31,13 @@ internal sealed class CheckpointedLayer : GraphNode<CheckpointedLayer>
     {
         var (hidden, encoded, job) = ((Tensor)arguments[0], (Tensor)arguments[1], (Job)arguments[3]);
         var random = get_rng_state();
-        context.save_data(nameof(Job), job);
-        context.save_for_backward([hidden, encoded, random]);
         using var _ = no_grad();
-        return [job.Layer.call(hidden, job.Context)];
+        var output = job.Layer.call(hidden, job.Context);
+        // Most layers draw no random values. Parts of a batch run at the same time only then: all threads share one generator.
+        var draws = !random.eq(get_rng_state()).all().item<bool>();
+        context.save_data(nameof(Job), job);
+        context.save_for_backward(draws ? [hidden, encoded, random] : [hidden, encoded]);
+        return [output];
     }
 
     protected override Tensor?[] Backward(autograd.AutogradContext context, Tensor[] gradients)
@@ -42,8 +45,8 @@ internal sealed class CheckpointedLayer : GraphNode<CheckpointedLayer>
         var job = (Job)context.get_data(nameof(Job));
         using var hold = job.Hold;
         var saved = context.get_saved_variables();
-        var now = get_rng_state();
-        set_rng_state(saved[2]);
+        var now = saved.Count > 2 ? get_rng_state() : null;
+        if (now is not null) set_rng_state(saved[2]);
         using var _ = enable_grad();
         var input = saved[0].detach();
         input.requires_grad = job.InputRequiresGrad;
@@ -62,11 +65,10 @@ internal sealed class CheckpointedLayer : GraphNode<CheckpointedLayer>
         }
         finally
         {
-            set_rng_state(now);
+            if (now is not null) set_rng_state(now);
         }
         // If neither the layer nor its input requires grad, backward would fail.
         using var once = SavedTensors.InOnePass();
-        if (output.requires_grad) autograd.backward([output], [gradients[0]]);
-        return [job.InputRequiresGrad ? input.grad : null, job.EncoderRequiresGrad ? encoded.grad : null, null, null];
+        return output.requires_grad ? [.. DirectGradients.Backward(output, gradients[0], input, encoded), null, null] : [null, null, null, null];
     }
 }
