@@ -34,6 +34,7 @@ public sealed class ParallelTrainingTests : IDisposable
     [InlineData("t5", "lora", 24)]
     public void Checkpointed_parts_train_as_the_whole_does(string kind, string method, int length)
     {
+        using var scope = NewDisposeScope();
         var whole = Checkpointed(1);
         var divided = Checkpointed(2);
         divided.Losses.Zip(whole.Losses).ShouldAllBe(pair => Math.Abs(pair.First - pair.Second) < 1e-4 * pair.Second);
@@ -41,7 +42,7 @@ public sealed class ParallelTrainingTests : IDisposable
         Checkpointed(2).Losses.ShouldBe(divided.Losses);
         var plain = Checkpointed(2, checkpoints: false);
         divided.Losses.Zip(plain.Losses).ShouldAllBe(pair => Math.Abs(pair.First - pair.Second) < 1e-5 * pair.Second);
-        foreach (var (one, other) in divided.Weights.Zip(plain.Weights)) one.RelativeDifference(other).ShouldBeLessThan(1e-3);   // rounding of five steps; a missing part of a gradient would change some by a half
+        foreach (var (one, other) in divided.Weights.Zip(plain.Weights)) one.RelativeDifference(other).ShouldBeLessThan(1e-3);   // rounding of five steps: 9e-5 for t5 on Zen 4, 1.2e-5 for llama
 
         (IReadOnlyList<double> Losses, List<Tensor> Weights) Checkpointed(int parts, bool checkpoints = true)
         {
