@@ -60,6 +60,27 @@ public class AdamWTests
         for (var i = 0; i < 64; i++) numbers[i].ShouldBe(theta[i], 1e-12);   // double rounding over 50 steps
     }
 
+    [Theory]
+    [InlineData(1e-8)]
+    [InlineData(1e-30)]
+    public void Moments_of_parameters_without_gradients_end_at_zero(double epsilon)
+    {
+        using var scope = NewDisposeScope();
+        var parameter = Trainables.Trainable("p", 21);
+        using var flat = new FlatParameters([parameter]);
+        using var optimizer = new FlatAdamW(flat, 0.01, new() { Beta2 = 0.95, Epsilon = epsilon });
+        parameter.SetGradient(linspace(-1, 1, 21));
+        optimizer.Step();
+        flat.ZeroGradients();
+        for (var step = 0; step < 2000; step++)
+        {
+            optimizer.Step();
+            foreach (var (name, moment) in optimizer.GetState())
+                if (moment.numel() == 21) moment.Values<float>().ShouldAllBe(value => !float.IsSubnormal(value), name);
+        }
+        foreach (var name in new[] { "exp_avg.p", "exp_avg_sq.p" }) optimizer.GetState()[name].Values<float>().ShouldAllBe(value => value == 0, name);
+    }
+
     [Fact]
     public void Groups_have_their_own_rate_and_decay()
     {
