@@ -12,7 +12,7 @@ internal static unsafe class AdamWKernel
 {
     private const int Chunk = 1 << 17;   // elements per work item
 
-    // Without gradients, as for tokens that do not occur, the mean would fall to 4 units in the last place of the smallest numbers and stay there, since 0.9 · 4 is rounded to 4. An operation with such a number takes some hundred cycles
+    // Without gradients, as for tokens that do not occur, the mean would fall to 4 units in the last place of the smallest numbers and stay there, since 0.9 · 4 is rounded to 4. An operation with such a number takes about 150 cycles
     // on Intel's processors. Means that are too small to change a parameter are 0, and squares that are not normal.
     private const float Normal = 1.17549435e-38f, Negligible = 1e-22f;
 

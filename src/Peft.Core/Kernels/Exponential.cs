@@ -30,8 +30,8 @@ internal static class Exponential
     }
 
     /// <summary>
-    /// Computes 2^x for x &lt; 127, to 2 units in the last place; 0 up to −126 (and for −∞). Products of results with other values would not be normal there: such an operation takes Intel's
-    /// processors some hundred cycles.
+    /// Computes 2^x for x &lt; 127, to 2 units in the last place; 0 up to −126 (and for −∞). There, products with other values would not be normal: such an operation takes about 150 cycles on
+    /// Intel's processors.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> OfTwo(Vector256<float> x)

@@ -46,6 +46,26 @@ public class KernelTests
         ShouldAgree(inputs, Expected, () => FusedAttentionOf(inputs[0], inputs[1], inputs[2], shape, null, null, real.Length > 0 ? real : null, rotated == 0 ? null : cosine, rotated == 0 ? null : sine));
     }
 
+    // The smallest normal number as a weight would leave 1.2 of such values and gradients.
+    [Theory, InlineData(null), InlineData(5)]
+    public void A_hidden_key_has_no_weight(int? window)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(6);
+        const int length = 37, heads = 2, size = 16, key = 20;
+        Tensor[] inputs = [.. Enumerable.Range(0, 3).Select(_ => randn(1, length, heads, size))];
+        var shape = new AttentionShape(heads, heads, size, 0, 0.25f, window);
+        Tensor Output(Tensor v) => FusedAttentionOf(inputs[0], inputs[1], v, shape, null, null, null, null, null);
+        var large = inputs[2].clone();
+        large.select(1, key).fill_(1e38f);
+        var blind = arange(length).ge(window is { } width ? key + width : length).logical_or(arange(length).lt(key));
+        Output(large)[0][blind].Values<float>().ShouldBe(Output(inputs[2])[0][blind].Values<float>());
+
+        var learning = inputs[2].detach().requires_grad_();
+        Output(learning).backward([blind.to_type(ScalarType.Float32).mul(1e38f).reshape(1, length, 1).expand(1, length, heads * size).contiguous()]);
+        learning.grad!.select(1, key).Values<float>().ShouldAllBe(value => value == 0);
+    }
+
     [Theory, InlineData(true, 2, 37), InlineData(false, 4, 20)]
     public void Dropout_of_attention_weights_is_the_same_in_both_passes(bool causal, int keyValueHeads, int length)
     {
