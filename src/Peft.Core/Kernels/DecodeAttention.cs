@@ -174,7 +174,7 @@ internal static unsafe class DecodeAttention
         var (offset, sums) = (Vector256.Create(maximum), Vector256<float>.Zero);
         for (var j = 0; j < count; j += 8)
         {
-            var e = Exponential.OrZero(Vector256.Load(scores + j) - offset);
+            var e = Exponential.Of(Vector256.Load(scores + j) - offset);
             e.Store(scores + j);
             sums += e;
         }

@@ -79,7 +79,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
         using var own = new TrainingMetrics();
         random = get_rng_state();
         var result = Add(divided, own);
-        tried = result is not null && !HasDrawn();
+        tried = result is not null && !RandomState.HasChanged(random);
         random = null;
         if (tried)
         {
@@ -92,13 +92,6 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
         parameters.ZeroGradients();
         manual_seed(seed);
         return null;
-    }
-
-    private bool HasDrawn()
-    {
-        using var now = get_rng_state();
-        using var same = random!.eq(now).all();
-        return !same.item<bool>();
     }
 
     // Null if a part has no differentiable loss, or has drawn random values in the first run.
@@ -141,7 +134,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
             if (!terms.MoveNext()) return sum;
             var loss = terms.Current.mul(Constant(weight));
             // Drawn values are looked for before the backward pass too, in which checkpointed layers set the generator's state, and set it back.
-            if (!tried && (loss.numel() != 1 || !loss.requires_grad || HasDrawn()))
+            if (!tried && (loss.numel() != 1 || !loss.requires_grad || RandomState.HasChanged(random!)))
             {
                 sum?.Dispose();
                 return null;

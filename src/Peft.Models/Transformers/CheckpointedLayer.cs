@@ -34,7 +34,7 @@ internal sealed class CheckpointedLayer : GraphNode<CheckpointedLayer>
         using var _ = no_grad();
         var output = job.Layer.call(hidden, job.Context);
         // Most layers draw no random values. Parts of a batch run at the same time only then: all threads share one generator.
-        var draws = !random.eq(get_rng_state()).all().item<bool>();
+        var draws = RandomState.HasChanged(random);
         context.save_data(nameof(Job), job);
         context.save_for_backward(draws ? [hidden, encoded, random] : [hidden, encoded]);
         return [output];

@@ -60,9 +60,21 @@ public class AdamWTests
         for (var i = 0; i < 64; i++) numbers[i].ShouldBe(theta[i], 1e-12);   // double rounding over 50 steps
     }
 
+    [Fact]
+    public void Squares_of_tiny_gradients_count_with_a_tiny_epsilon()
+    {
+        using var scope = NewDisposeScope();
+        var parameter = Trainables.Trainable("p", ones(21));
+        using var flat = new FlatParameters([parameter]);
+        using var optimizer = new FlatAdamW(flat, 0.01, new() { WeightDecay = 0, Epsilon = 1e-30 });
+        parameter.SetGradient(full(21, 1e-18f));   // the mean of squares is 1e-39, which is not normal
+        optimizer.Step();
+        parameter.Value.Values<float>().ShouldAllBe(value => Math.Abs(value - 0.99f) < 1e-6f);   // as with any gradient, a first step has the length of the learning rate
+    }
+
     [Theory]
     [InlineData(1e-8)]
-    [InlineData(1e-30)]
+    [InlineData(1e-6)]
     public void Moments_of_parameters_without_gradients_end_at_zero(double epsilon)
     {
         using var scope = NewDisposeScope();

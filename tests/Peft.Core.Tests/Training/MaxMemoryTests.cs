@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace Peft.Core.Tests.Training;
 
 /// <summary>Micro-batches under a bound on memory, with a model that finds none for more than some rows.</summary>
@@ -75,43 +73,4 @@ public sealed class MaxMemoryTests : IDisposable
         => new Trainer(new ModuleTrainable(model), Runs.Rows(64), options with { MaxMemory = options.MaxMemory ?? bound, LearningRate = 0.05, ParallelParts = 1 }).Train();
 
     public void Dispose() => folder.Dispose();
-
-    private sealed class Rowwise : nn.Module<Tensor, Tensor>, ILossModel
-    {
-        private readonly TorchSharp.Modules.Linear layer;
-
-        public Rowwise() : base("rowwise")
-        {
-            manual_seed(5);
-            layer = nn.Linear(4, 1);
-            RegisterComponents();
-        }
-
-        public int Most { get; init; } = int.MaxValue;
-
-        public List<long> Seen { get; } = [];
-
-        public int Refused { get; private set; }
-
-        public override Tensor forward(Tensor input) => layer.call(input);
-
-        public Tensor Loss(Batch batch)
-        {
-            var rows = batch.InputIds.shape[0];
-            if (rows > Most)
-            {
-                Refused++;
-                throw new NotEnoughMemoryException($"no memory for {rows} rows");
-            }
-            Seen.Add(rows);
-            return nn.functional.mse_loss(call(batch.InputIds), batch.Labels!);
-        }
-
-        public IReadOnlyList<Batch> Divide(Batch batch, int parts)
-        {
-            var rows = batch.InputIds.shape[0];
-            parts = (int)Math.Min(parts, rows);
-            return parts < 2 ? [batch] : [.. Enumerable.Range(0, parts).Select(part => (Start: rows * part / parts, End: rows * (part + 1) / parts)).Select(run => batch.Rows(run.Start, run.End - run.Start, run.End - run.Start)!)];
-        }
-    }
 }
