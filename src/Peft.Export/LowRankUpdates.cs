@@ -53,10 +53,10 @@ internal static class LowRankUpdates
     private static LowRankUpdate? Factors(Tensor delta)
     {
         var matrix = delta.to_type(ScalarType.Float64);
-        var most = Math.Min(matrix.shape[0], matrix.shape[1]) / 2;
+        var most = Math.Min(matrix.size(0), matrix.size(1)) / 2;
         if (most < 1) return null;
         using var generator = new Generator(0, CPU);
-        var samples = randn([matrix.shape[1], Math.Min(most, 256)], ScalarType.Float64, CPU, generator: generator).to(matrix.device);
+        var samples = randn([matrix.size(1), Math.Min(most, 256)], ScalarType.Float64, CPU, generator: generator).to(matrix.device);
         var (range, _) = linalg.qr(matrix.mm(samples));
         var projected = range.t().mm(matrix);
         if (matrix.sub(range.mm(projected)).norm().item<double>() > Tolerance * matrix.norm().item<double>()) return null;

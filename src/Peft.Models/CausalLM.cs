@@ -106,7 +106,7 @@ public sealed class CausalLM : LanguageModel
         }
         using var prompted = PromptedInput.Of(this, !padding && input.AttentionMask is { } mask && PadsOnTheRight(mask) ? input with { AttentionMask = null } : input);
         using var hidden = Backbone.call(prompted.Input);
-        using var own = hidden.narrow(1, prompted.Count, hidden.shape[1] - prompted.Count);
+        using var own = hidden.narrow(1, prompted.Count, hidden.size(1) - prompted.Count);
         using var scaled = Scale(own);
         return Objective.Predict(scaled, labels, input.PackedLengths, statistics, temperature, differentiatesEntropy);
     }
@@ -119,9 +119,9 @@ public sealed class CausalLM : LanguageModel
         using var scope = NewDisposeScope();
         using var prompted = PromptedInput.Of(this, input);
         var hidden = Backbone.call(prompted.Input);
-        var width = labels.shape[1];
+        var width = labels.size(1);
         var kept = labels.narrow(1, 1, width - 1).ne(Constant(Batch.IgnoredLabel)).reshape(-1).nonzero().squeeze(1);
-        return Scale(hidden.narrow(1, prompted.Count, width - 1).reshape(-1, hidden.shape[^1]).index_select(0, kept)).MoveToOuterDisposeScope();
+        return Scale(hidden.narrow(1, prompted.Count, width - 1).reshape(-1, hidden.size(-1)).index_select(0, kept)).MoveToOuterDisposeScope();
     }
 
     /// <summary>What a measure computes from the logits of hidden states, <c>[values, tokens]</c>, in chunks.</summary>
@@ -135,7 +135,7 @@ public sealed class CausalLM : LanguageModel
     {
         using var prompted = PromptedInput.Of(this, input);
         using var hidden = Backbone.call(prompted.Input);
-        return hidden.narrow(1, prompted.Count, hidden.shape[1] - prompted.Count);
+        return hidden.narrow(1, prompted.Count, hidden.size(1) - prompted.Count);
     }
 
     // With a causal mask, real tokens do not attend to padding on their right, and labels there are ignored. Attention is faster without a mask.

@@ -54,7 +54,7 @@ public abstract class ClassifyingModel : HeadedModel, ITaskModel
     private protected Tensor? WeightsFor(Tensor logits)
     {
         if (ClassWeights is not { } weights) return null;
-        if (weights.Count != logits.shape[^1]) throw new InvalidOperationException($"ClassWeights has {weights.Count} weights, but the head now has {logits.shape[^1]} classes: set it again.");
+        if (weights.Count != logits.size(-1)) throw new InvalidOperationException($"ClassWeights has {weights.Count} weights, but the head now has {logits.size(-1)} classes: set it again.");
         return tensor(weights.Select(weight => (float)weight).ToArray(), logits.dtype, logits.device);
     }
 

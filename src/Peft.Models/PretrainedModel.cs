@@ -110,7 +110,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
         using var pass = PeftModel.Of(this)?.Pass();
         using var modes = new ModuleModes(this);
         using var _ = no_grad();
-        using var cache = new KeyValueCache((int)inputIds.shape[1]);
+        using var cache = new KeyValueCache((int)inputIds.size(1));
         eval();
         using var hidden = Backbone.call(new ModelInput { InputIds = inputIds, Cache = cache });
         return [.. Enumerable.Range(0, Spec.LayerCount).Select(cache.Held)];

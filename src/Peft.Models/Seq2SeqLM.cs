@@ -63,8 +63,8 @@ public sealed class Seq2SeqLM : LanguageModel
         TensorRules.RequireIds(labels, nameof(labels));
         RequireAlive();
         using var scope = NewDisposeScope();
-        var start = full(labels.shape[0], 1, Constant(StartTokenId), labels.dtype, labels.device);
-        var shifted = cat([start, labels.narrow(1, 0, labels.shape[1] - 1)], 1);
+        var start = full(labels.size(0), 1, Constant(StartTokenId), labels.dtype, labels.device);
+        var shifted = cat([start, labels.narrow(1, 0, labels.size(1) - 1)], 1);
         return shifted.masked_fill(shifted.eq(Constant(Batch.IgnoredLabel)), Constant(Config.PadTokenId ?? 0)).MoveToOuterDisposeScope();
     }
 

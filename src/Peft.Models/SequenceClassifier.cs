@@ -75,13 +75,13 @@ public sealed class SequenceClassifier : ClassifyingModel
         var (fewest, most) = (counts.min().item<long>(), counts.max().item<long>());
         if (fewest != most || fewest == 0)
             throw new ArgumentException($"The rows have between {fewest} and {most} end-of-sequence tokens (id {end}), but all must have the same number, at least one: append the token when you encode the texts.", nameof(input));
-        var last = ends.to_type(ScalarType.Int64).mul(arange(Constant(0), Constant(ids.shape[1]), One, ScalarType.Int64, ids.device)).argmax(1);
+        var last = ends.to_type(ScalarType.Int64).mul(arange(Constant(0), Constant(ids.size(1)), One, ScalarType.Int64, ids.device)).argmax(1);
         var start = Config.Whole("decoder_start_token_id") ?? Config.PadTokenId ?? 0;
-        var shifted = cat([full(ids.shape[0], 1, Constant(start), ids.dtype, ids.device), ids.narrow(1, 0, ids.shape[1] - 1)], 1);
+        var shifted = cat([full(ids.size(0), 1, Constant(start), ids.dtype, ids.device), ids.narrow(1, 0, ids.size(1) - 1)], 1);
         using var prompted = PromptedInput.Of(this, input with { DecoderInputIds = input.DecoderInputIds ?? shifted });
         var hidden = Backbone.call(prompted.Input);
-        var (rows, length, width) = (ids.shape[0], hidden.shape[1], hidden.shape[2]);
-        var first = arange(Constant(0), Constant(rows), One, ScalarType.Int64, ids.device).mul(Constant(length)).add(Constant(length - ids.shape[1]), One);   // virtual tokens precede them
+        var (rows, length, width) = (ids.size(0), hidden.size(1), hidden.size(2));
+        var first = arange(Constant(0), Constant(rows), One, ScalarType.Int64, ids.device).mul(Constant(length)).add(Constant(length - ids.size(1)), One);   // virtual tokens precede them
         return hidden.reshape(-1, width).index_select(0, first.add(last, One));
     }
 
@@ -93,7 +93,7 @@ public sealed class SequenceClassifier : ClassifyingModel
         // As in transformers, the padding id marks the last real token; without a padding id, the attention mask does.
         var (batch, length) = (Shape(input)[0], Shape(input)[1]);
         if (input.InputIds is { } ids && Config.PadTokenId is { } pad) return HiddenStates.LastOf(ids.ne(Constant(pad)));
-        if (input.AttentionMask is { } mask) return HiddenStates.LastOf(mask.narrow(1, mask.shape[1] - length, length).ne(Constant(0)));
+        if (input.AttentionMask is { } mask) return HiddenStates.LastOf(mask.narrow(1, mask.size(1) - length, length).ne(Constant(0)));
         if (batch == 1 || input.InputIds is null) return full([batch], Constant(length - 1), ScalarType.Int64, Device);
         throw new ArgumentException($"{Config.Source} has no pad_token_id, so the last token of each of the {batch} rows is unknown: pass an attention mask.", nameof(input));
     }

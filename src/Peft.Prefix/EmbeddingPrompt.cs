@@ -20,10 +20,10 @@ internal abstract class EmbeddingPrompt(ModelTree model, int tokens) : PromptLay
         var table = model.InputEmbeddings!.Storage.Read();
         long[] all = [.. ids];
         if (all.Length == 0) throw new AdapterOptionsException("The text to initialize the virtual tokens from has no tokens: set a longer one.");
-        if (Array.FindIndex(all, id => id < 0 || id >= table.shape[0]) is >= 0 and var odd)
-            throw new AdapterOptionsException($"Token id {all[odd]} is outside the model's vocabulary of {table.shape[0]}: was the text encoded for another model?");
-        AdapterPlan.Allow(table.device, count, table.shape[1]);
-        if (table.device_type == TorchSharp.DeviceType.META) return empty([count, table.shape[1]], device: table.device).MoveToOuterDisposeScope();
+        if (Array.FindIndex(all, id => id < 0 || id >= table.size(0)) is >= 0 and var odd)
+            throw new AdapterOptionsException($"Token id {all[odd]} is outside the model's vocabulary of {table.size(0)}: was the text encoded for another model?");
+        AdapterPlan.Allow(table.device, count, table.size(1));
+        if (table.device_type == TorchSharp.DeviceType.META) return empty([count, table.size(1)], device: table.device).MoveToOuterDisposeScope();
         var index = tensor(Enumerable.Range(0, (int)count).Select(i => all[i % all.Length]).ToArray(), device: table.device);
         return table.index_select(0, index).to_type(ScalarType.Float32).mul(Constant(model.Prompted.PromptShape.LookupScale)).MoveToOuterDisposeScope();
     }

@@ -23,7 +23,7 @@ internal static class ReftKeys
     {
         foreach (var (own, value) in unit.Plain) yield return HubTensor.Same($"{prefix}.{own}", value);
         if (unit.Orthonormal is not { } rows) yield break;
-        var (original, width) = (rows.Original, rows.Original.shape[1]);
+        var (original, width) = (rows.Original, rows.Original.size(1));
         yield return HubTensor.Same($"{prefix}.projection.parametrizations.weight.original", original);
         // It follows its original, which has been read by then.
         yield return new HubTensor($"{prefix}.projection.parametrizations.weight.0.base", [width, width], rows.Base, value => rows.Load(original.detach().clone(), value.to(original.device)));

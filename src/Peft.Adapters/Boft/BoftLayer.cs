@@ -36,7 +36,7 @@ internal sealed class BoftLayer : ReweightLayer, IAcceptsOtherShapes
     protected override Weights Reweight(Weights inner)
     {
         var weight = inner.Weight;
-        var factors = blocks.shape[0];
+        var factors = blocks.size(0);
         var dropping = Drops ? (int)randint(factors, [1]).item<long>() : -1;
         for (var factor = 0; factor < factors; factor++)
         {
@@ -57,5 +57,5 @@ internal sealed class BoftLayer : ReweightLayer, IAcceptsOtherShapes
 
     // In each group of 2^factor blocks, the even half-blocks come first, then the odd ones.
     private Tensor Butterfly(int factor)
-        => arange(Constant(0), Constant(Target.In), One, device: blocks.device).view(-1, 1L << factor, 2, blocks.shape[^1] / 2).transpose(1, 2).reshape(-1);
+        => arange(Constant(0), Constant(Target.In), One, device: blocks.device).view(-1, 1L << factor, 2, blocks.size(-1) / 2).transpose(1, 2).reshape(-1);
 }

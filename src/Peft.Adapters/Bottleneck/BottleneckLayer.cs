@@ -78,7 +78,7 @@ internal sealed class BottleneckLayer : TransformLayer
     }
 
     private static Tensor Normed(Tensor x, (Parameter Weight, Parameter Bias)? own)
-        => own is { } n ? nn.functional.layer_norm(x, [x.shape[^1]], n.Weight, n.Bias) : x;
+        => own is { } n ? nn.functional.layer_norm(x, [x.size(-1)], n.Weight, n.Bias) : x;
 
     private Func<Tensor, Tensor> Project(string name, string position, long inputs, long outputs, HypercomplexShared? shared)
     {
@@ -93,5 +93,5 @@ internal sealed class BottleneckLayer : TransformLayer
         return x => nn.functional.linear(x, weight, bias);
     }
 
-    private static long[] PerSequence(Tensor value) => [value.shape[0], .. Enumerable.Repeat(1L, (int)value.dim() - 1)];
+    private static long[] PerSequence(Tensor value) => [value.size(0), .. Enumerable.Repeat(1L, (int)value.dim() - 1)];
 }

@@ -9,7 +9,7 @@ internal static class Hypercomplex
     /// <summary>H from rules <c>[n, n, n]</c> and factors <c>[n, in/n, out/n]</c>.</summary>
     public static Tensor Sum(Tensor rules, Tensor factors)
     {
-        var (n, inputs, outputs) = (rules.shape[0], factors.shape[1], factors.shape[2]);
+        var (n, inputs, outputs) = (rules.size(0), factors.size(1), factors.size(2));
         var products = rules.reshape(n, -1).t().mm(factors.reshape(n, -1));   // [n·n, in/n · out/n]
         return products.view(n, n, inputs, outputs).transpose(1, 2).reshape(n * inputs, n * outputs);
     }

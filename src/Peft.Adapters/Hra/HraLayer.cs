@@ -18,7 +18,7 @@ internal sealed class HraLayer : RotationLayer
             : KaimingUniform(SizeFor(target), options.Rank));
     }
 
-    private int Rank => (int)vectors.shape[1];
+    private int Rank => (int)vectors.size(1);
 
     protected override double CostPerPosition => 2.0 * Rank * Size;
 

@@ -36,7 +36,7 @@ internal sealed class OftLayer : RotationLayer
 
     private Tensor Skew()
     {
-        var count = upper.shape[0];
+        var count = upper.size(0);
         var half = zeros([count, size * size], upper.dtype, upper.device).scatter(1, places.expand(count, -1), upper).view(count, size, size);
         return half.sub(half.transpose(1, 2));
     }
@@ -62,7 +62,7 @@ internal sealed class OftLayer : RotationLayer
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        var radius = options.Epsilon / Math.Sqrt(upper.shape[0]);
+        var radius = options.Epsilon / Math.Sqrt(upper.size(0));
         var norms = upper.square().sum(dim: 1, keepdim: true).mul(Constant(2)).sqrt();   // of the skew-symmetric matrix, which has each value twice
         if (norms.max().to_type(ScalarType.Float64).item<double>() > radius * (1 + 1e-5)) upper.mul_(norms.reciprocal().mul(Constant(radius)).clamp_max(Constant(1)));
     }

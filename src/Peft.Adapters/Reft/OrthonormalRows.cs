@@ -32,7 +32,7 @@ internal sealed class OrthonormalRows
     public Tensor Base()
     {
         using var _ = no_grad();
-        return Reflect(reflections.to_type(ScalarType.Float64), eye(x.shape[1], dtype: ScalarType.Float64, device: x.device)).to_type(x.dtype);
+        return Reflect(reflections.to_type(ScalarType.Float64), eye(x.size(1), dtype: ScalarType.Float64, device: x.device)).to_type(x.dtype);
     }
 
     /// <summary>Takes the matrix that X and Q₀ of the Adapters library give as the new initial value.</summary>
@@ -57,7 +57,7 @@ internal sealed class OrthonormalRows
     // The product of reflections, times a matrix [width, columns].
     private static Tensor Reflect(Tensor reflections, Tensor matrix)
     {
-        for (var i = reflections.shape[0] - 1; i >= 0; i--)
+        for (var i = reflections.size(0) - 1; i >= 0; i--)
         {
             var u = reflections.narrow(0, i, 1);
             matrix = matrix.sub(u.t().mul(u.matmul(matrix)).mul(Constant(2)));
@@ -69,7 +69,7 @@ internal sealed class OrthonormalRows
     private static Tensor Reflections(Tensor rows)
     {
         var (rest, found) = (rows.to_type(ScalarType.Float64).t(), new List<Tensor>());
-        for (var i = 0L; i < rows.shape[0]; i++)
+        for (var i = 0L; i < rows.size(0); i++)
         {
             var u = rest.select(1, i).clone();
             if (i > 0) u.narrow(0, 0, i).zero_();

@@ -45,7 +45,7 @@ internal sealed class ReftLayer : TransformLayer, IMixesPositions
     // The change of the hidden states is that of the output, since the rest of them is added to it.
     private Tensor Change(Tensor output, Tensor hidden, ChosenPositions at, ReftUnit unit)
     {
-        var index = at.Index.unsqueeze(-1).expand(-1, -1, hidden.shape[2]);
+        var index = at.Index.unsqueeze(-1).expand(-1, -1, hidden.size(2));
         var chosen = hidden.gather(1, index);
         var change = unit.Change(chosen);
         if (Training && options.Dropout > 0) change = nn.functional.dropout(chosen.add(change, One), options.Dropout, training: true).sub(chosen);

@@ -12,7 +12,7 @@ internal readonly record struct ReftPositions(ChosenPositions? First, ChosenPosi
     public static ReftPositions Of(Tensor hidden, ReftOptions options, Target target)
     {
         using var _ = no_grad();
-        var (rows, length) = (hidden.shape[0], hidden.shape[1]);
+        var (rows, length) = (hidden.size(0), hidden.size(1));
         var pass = ForwardPass.Current.Positions;
         if (pass?.PackedLengths is { } lengths) return Packed(lengths, length, options, target, hidden.device);
         var (past, unreal) = (pass?.Past ?? 0, pass?.VirtualTokens ?? 0);
@@ -21,9 +21,9 @@ internal readonly record struct ReftPositions(ChosenPositions? First, ChosenPosi
         Tensor? real = null;
         if (pass?.Real is { } mask)
         {
-            if (mask.shape[1] != past + length) throw Unknown(target, hidden, $"an attention mask [{string.Join(", ", mask.shape)}]");
+            if (mask.size(1) != past + length) throw Unknown(target, hidden, $"an attention mask [{string.Join(", ", mask.shape)}]");
             real = ForwardPass.SelectRows(mask).narrow(1, unreal, own);
-            if (real.shape[0] != rows) throw Unknown(target, hidden, $"an attention mask [{string.Join(", ", mask.shape)}]");
+            if (real.size(0) != rows) throw Unknown(target, hidden, $"an attention mask [{string.Join(", ", mask.shape)}]");
         }
         // The number of real tokens up to each position.
         var rank = real?.ne(Constant(0)).to_type(ScalarType.Int64).cumsum(1) ?? Numbers(1, own, hidden.device).expand(rows, -1);

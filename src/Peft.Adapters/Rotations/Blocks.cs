@@ -6,7 +6,7 @@ internal static class Blocks
     /// <summary>Cayley transform: the orthogonal matrices (I + Q)⁻¹(I − Q) of skew-symmetric matrices Q <c>[blocks, size, size]</c>.</summary>
     public static Tensor Cayley(Tensor skew)
     {
-        var identity = eye(skew.shape[^1], dtype: skew.dtype, device: skew.device);
+        var identity = eye(skew.size(-1), dtype: skew.dtype, device: skew.device);
         return linalg.solve(identity.add(skew, One), identity.sub(skew));
     }
 
@@ -15,21 +15,21 @@ internal static class Blocks
     /// </summary>
     public static Tensor Apply(Tensor rows, Tensor blocks, bool transposed)
     {
-        var size = blocks.shape[^1];
+        var size = blocks.size(-1);
         var oriented = transposed ? blocks.transpose(1, 2) : blocks;
-        if (blocks.shape[0] == 1) return rows.reshape(-1, size).mm(oriented.squeeze(0)).view(rows.shape);
-        var parts = rows.view(rows.shape[0], -1, size).transpose(0, 1);   // [blocks, n, size]
+        if (blocks.size(0) == 1) return rows.reshape(-1, size).mm(oriented.squeeze(0)).view(rows.shape);
+        var parts = rows.view(rows.size(0), -1, size).transpose(0, 1);   // [blocks, n, size]
         return parts.bmm(oriented).transpose(0, 1).reshape(rows.shape);
     }
 
     /// <summary>Multiplicative dropout: replaces the given fraction of blocks, chosen at random, by the identity.</summary>
     public static Tensor Drop(Tensor blocks, double share)
     {
-        var count = blocks.shape[0];
+        var count = blocks.size(0);
         var dropped = (long)(share * count);
         if (count == 1 || dropped == 0) return blocks;
         var chosen = randperm(count, device: blocks.device).narrow(0, 0, dropped);
-        var identity = eye(blocks.shape[^1], dtype: blocks.dtype, device: blocks.device).expand(dropped, -1, -1);
+        var identity = eye(blocks.size(-1), dtype: blocks.dtype, device: blocks.device).expand(dropped, -1, -1);
         return blocks.index_copy(0, chosen, identity);
     }
 }

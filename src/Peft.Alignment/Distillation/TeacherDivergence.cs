@@ -12,7 +12,7 @@ internal sealed class TeacherDivergence(Policy student, Tensor states, double be
     public override Tensor Values(Tensor logits, long start)
     {
         Tensor teacher;
-        using (no_grad()) teacher = student.ByReference(model => model.LogitsOf(states.narrow(0, start, logits.shape[0])));
+        using (no_grad()) teacher = student.ByReference(model => model.LogitsOf(states.narrow(0, start, logits.size(0))));
         return GeneralizedJensenShannon.Terms(logits, teacher, beta).sum(dim: -1).unsqueeze(0);
     }
 }

@@ -22,8 +22,8 @@ internal static class ClipMetrics
     // The fraction of each completion that has tokens.
     private static IEnumerable<float> Fractions(Completions completions, Tensor clipped)
     {
-        var fractions = (clipped.shape[1] == 1 ? clipped : completions.MeanOfRows(clipped)).cpu().data<float>().ToArray();
+        var fractions = (clipped.size(1) == 1 ? clipped : completions.MeanOfRows(clipped)).cpu().data<float>().ToArray();
         var lengths = completions.Lengths.cpu().data<float>().ToArray();
-        return fractions.Where((_, row) => clipped.shape[1] == 1 || lengths[row] > 0);
+        return fractions.Where((_, row) => clipped.size(1) == 1 || lengths[row] > 0);
     }
 }

@@ -54,7 +54,7 @@ internal sealed class Completions
     public double Tokens => Mask.sum().item<float>();
 
     /// <summary>The columns of completions of predictions <c>[rows, sequence − 1]</c>.</summary>
-    public Tensor Of(Tensor predictions) => predictions.narrow(1, predictions.shape[1] - Width, Width);
+    public Tensor Of(Tensor predictions) => predictions.narrow(1, predictions.size(1) - Width, Width);
 
     /// <summary>Log-probabilities and entropies under a policy.</summary>
     public (Tensor LogProbabilities, Tensor Entropies) Predict(Policy policy, double temperature, bool entropyGradient = false)
@@ -81,10 +81,10 @@ internal sealed class Completions
     public Tensor Required(string name) => PerRow(name) ?? throw new ArgumentException($"The batch has completions, but no {name} [{Rows}].", nameof(name));
 
     /// <summary>The mean over tokens; of values <c>[rows, 1]</c>, over rows.</summary>
-    public Tensor Mean(Tensor values) => values.shape[1] == 1 ? values.mean() : values.mul(Mask).sum().div(Mask.sum().clamp_min(Constant(1)));
+    public Tensor Mean(Tensor values) => values.size(1) == 1 ? values.mean() : values.mul(Mask).sum().div(Mask.sum().clamp_min(Constant(1)));
 
     /// <summary>The weight of <see cref="Mean"/> among the means of other batches.</summary>
-    public double Weight(Tensor values) => values.shape[1] == 1 ? Rows : Tokens;
+    public double Weight(Tensor values) => values.size(1) == 1 ? Rows : Tokens;
 
     /// <summary>The mean over the tokens of each row, <c>[rows, 1]</c>, 0 for rows without tokens.</summary>
     public Tensor MeanOfRows(Tensor values) => values.mul(Mask).sum(dim: 1, keepdim: true).div(Lengths.clamp_min(Constant(1)));

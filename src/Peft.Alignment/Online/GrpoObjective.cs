@@ -146,7 +146,7 @@ public sealed class GrpoObjective(ITrainable policy, RolloutOptions rollouts, Gr
         if (differences.numel() == 0) return;
         metrics.Add("sampling/sampling_logp_difference/mean", differences.mean(), completions.Tokens);
         metrics.AddMaximum("sampling/sampling_logp_difference/max", differences.max().item<float>());
-        var values = ratios.shape[1] == 1 ? ratios : ratios.masked_select(counted);
+        var values = ratios.size(1) == 1 ? ratios : ratios.masked_select(counted);
         metrics.AddMinimum("sampling/importance_sampling_ratio/min", values.min().item<float>());
         metrics.Add("sampling/importance_sampling_ratio/mean", values.mean(), values.numel());
         metrics.AddMaximum("sampling/importance_sampling_ratio/max", values.max().item<float>());

@@ -31,7 +31,7 @@ public sealed class NashObjective(ITrainable policy, RolloutOptions rollouts, Na
         ArgumentNullException.ThrowIfNull(metrics);
         using var scope = NewDisposeScope();
         var (ownScores, otherScores) = ScoresOf(new Completions(batch));
-        var count = ownScores.shape[0];
+        var count = ownScores.size(0);
         // The other completions matter through their scores only.
         var completions = new Completions(batch.Rows(0, count, count)!);
         var logProbabilities = completions.Predict(Policy, Rollouts.Temperature).LogProbabilities;

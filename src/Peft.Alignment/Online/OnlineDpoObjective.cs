@@ -28,7 +28,7 @@ public sealed class OnlineDpoObjective(ITrainable policy, RolloutOptions rollout
         var pairs = new PairedRatios(completions.Predict(Policy, Rollouts.Temperature).LogProbabilities, ReferenceOf(completions), first.ge(second));
         var loss = PairLoss(settings.Loss, pairs.ChosenRatios.sub(pairs.RejectedRatios), beta).mean();
         pairs.Report(metrics, beta);
-        var count = (double)first.shape[0];
+        var count = (double)first.size(0);
         metrics.Add("objective/scores", first.add(second, One).mean().div(Constant(2)), count);
         metrics.Add("objective/scores_margin", first.sub(second).abs().mean(), count);
         metrics.Add("val/contain_eos_token", Ends(batch).mean(), count);

@@ -80,7 +80,7 @@ public abstract class OnlineObjective : ReferencedObjective
             held = [.. Generate(batches, step, Rollouts.MiniBatches, training: true, metrics, Divided)];
         }
         if (held is null) throw new TrainingException($"Step {step + 1} uses completions of an earlier step, which the checkpoint does not hold: resume from a checkpoint of this objective and these settings.");
-        return [.. held.Select(each => each[position % each.Count]).Select(batch => batch.Rows(0, batch.InputIds.shape[0], batch.Weight)!)];
+        return [.. held.Select(each => each[position % each.Count]).Select(batch => batch.Rows(0, batch.InputIds.size(0), batch.Weight)!)];
     }
 
     /// <inheritdoc/>
@@ -91,7 +91,7 @@ public abstract class OnlineObjective : ReferencedObjective
         ArgumentNullException.ThrowIfNull(metrics);
         if (batch.Extra.ContainsKey(Completions.MaskName)) return batch;
         manual_seed(seed);
-        return Generate([batch], step, miniBatches: 1, training: false, metrics, made => Part(made, arange(Constant(0), Constant(made.InputIds.shape[0] / Blocks), One)))[0];
+        return Generate([batch], step, miniBatches: 1, training: false, metrics, made => Part(made, arange(Constant(0), Constant(made.InputIds.size(0) / Blocks), One)))[0];
     }
 
     /// <inheritdoc/>
@@ -169,7 +169,7 @@ public abstract class OnlineObjective : ReferencedObjective
 
     private Tensor InParts(Batch batch, Func<Completions, Tensor> predict)
     {
-        var rows = batch.InputIds.shape[0];
+        var rows = batch.InputIds.size(0);
         var size = Math.Max(1, rows / Rollouts.MiniBatches);
         var parts = new List<Tensor>();
         for (long start = 0; start < rows; start += size)
@@ -187,7 +187,7 @@ public abstract class OnlineObjective : ReferencedObjective
     // Shuffled, so that a mini-batch holds completions of several prompts.
     private List<Batch> Divided(Batch batch)
     {
-        var rows = batch.InputIds.shape[0] / Blocks;
+        var rows = batch.InputIds.size(0) / Blocks;
         var count = (int)Math.Min(Rollouts.MiniBatches, rows);
         return [.. Enumerable.Range(0, Divisions).SelectMany(_ =>
         {
@@ -199,10 +199,10 @@ public abstract class OnlineObjective : ReferencedObjective
     // The given rows of each block.
     private Batch Part(Batch batch, Tensor order)
     {
-        var rows = batch.InputIds.shape[0] / Blocks;
+        var rows = batch.InputIds.size(0) / Blocks;
         var index = cat([.. Enumerable.Range(0, Blocks).Select(block => order.to_type(ScalarType.Int64).add(Constant(block * rows), One))]).to(batch.InputIds.device);
         Tensor Rows(Tensor all) => all.index_select(0, index).DetachFromDisposeScope();
-        return new() { InputIds = Rows(batch.InputIds), AttentionMask = Rows(batch.AttentionMask!), Weight = order.shape[0], Extra = batch.Extra.ToDictionary(pair => pair.Key, pair => Rows(pair.Value)) };
+        return new() { InputIds = Rows(batch.InputIds), AttentionMask = Rows(batch.AttentionMask!), Weight = order.size(0), Extra = batch.Extra.ToDictionary(pair => pair.Key, pair => Rows(pair.Value)) };
     }
 
     private void Report(List<Completion> completions, RewardTable rewards, int step, bool training, TrainingMetrics metrics)
@@ -267,6 +267,6 @@ public abstract class OnlineObjective : ReferencedObjective
     {
         if (!tensors.Remove(nameof(Batch.InputIds), out var ids) || !tensors.Remove(nameof(Batch.AttentionMask), out var mask) || !tensors.ContainsKey(Completions.MaskName))
             throw new TrainingException("The checkpoint's completions lack token ids or masks: it belongs to another objective.");
-        return new() { InputIds = ids, AttentionMask = mask, Extra = tensors, Weight = ids.shape[0] / Blocks };
+        return new() { InputIds = ids, AttentionMask = mask, Extra = tensors, Weight = ids.size(0) / Blocks };
     }
 }

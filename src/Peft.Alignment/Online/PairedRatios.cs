@@ -46,7 +46,7 @@ internal sealed class PairedRatios
     public void Report(TrainingMetrics metrics, double beta)
     {
         using var _ = no_grad();
-        var pairs = (double)firstIsBetter.shape[0];
+        var pairs = (double)firstIsBetter.size(0);
         var (chosen, rejected) = (ChosenRatios.detach().mul(Constant(beta)), RejectedRatios.detach().mul(Constant(beta)));
         var margins = chosen.sub(rejected);
         metrics.Add("rewards/chosen", chosen.mean(), pairs);

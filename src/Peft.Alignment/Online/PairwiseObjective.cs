@@ -44,7 +44,7 @@ public abstract class PairwiseObjective : OnlineObjective
     // Completions of a prompt are adjacent when they are generated; the losses want halves.
     private protected override Batch Completed(Batch batch, bool training, TrainingMetrics metrics)
     {
-        var rows = batch.InputIds.shape[0];
+        var rows = batch.InputIds.size(0);
         var first = arange(Constant(0), Constant(rows), Constant(2), ScalarType.Int64, batch.InputIds.device);
         var index = cat([first, first.add(Constant(1), One)]);
         Tensor Halves(Tensor all) => all.index_select(0, index);

@@ -32,7 +32,7 @@ public sealed class PpoObjective(ActorCritic models, RolloutOptions rollouts, Pp
     {
         if (!Policy.RowsAreIndependent || !models.Values.Body.RowsDependOnThemselves) return [batch];
         using var scope = NewDisposeScope();
-        var (completions, rows) = (new Completions(batch), batch.InputIds.shape[0]);
+        var (completions, rows) = (new Completions(batch), batch.InputIds.size(0));
         // Means are over tokens, of which policy and values count different numbers: each row bears its fraction of both.
         Tensor Fractions(Tensor mask) => mask.sum().div(Constant((double)rows)).expand(rows).clone();
         var counted = batch.Extra.ContainsKey(PolicyTokens) ? batch
@@ -92,7 +92,7 @@ public sealed class PpoObjective(ActorCritic models, RolloutOptions rollouts, Pp
         if (settings.KlTarget is { } target) klCoefficient *= 1 + Math.Clamp(kl / target - 1, -0.2, 0.2) * completions / settings.KlHorizon;
     }
 
-    private static Tensor WithoutLast(Tensor values) => values.narrow(1, 0, values.shape[1] - 1);
+    private static Tensor WithoutLast(Tensor values) => values.narrow(1, 0, values.size(1) - 1);
 
     /// <inheritdoc/>
     protected internal override Tensor Loss(Batch batch, TrainingMetrics metrics)

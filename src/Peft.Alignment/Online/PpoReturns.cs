@@ -14,7 +14,7 @@ internal sealed class PpoReturns
     /// <param name="klCoefficient">Weight of the divergence.</param>
     public PpoReturns(Tensor policy, Tensor reference, Tensor values, Tensor scores, Tensor mask, PpoOptions options, double klCoefficient)
     {
-        var width = mask.shape[1];
+        var width = mask.size(1);
         var lengths = mask.sum(dim: 1, keepdim: true).to_type(ScalarType.Int64);
         var positions = arange(Constant(0), Constant(width), One, ScalarType.Int64, mask.device).unsqueeze(0);
         ValueMask = positions.le(lengths).to_type(ScalarType.Float32);

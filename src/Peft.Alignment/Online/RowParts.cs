@@ -12,7 +12,7 @@ internal static class RowParts
     public static IReadOnlyList<Batch> Divide(Batch batch, int parts, bool byTokens)
     {
         using var scope = NewDisposeScope();
-        var rows = batch.InputIds.shape[0];
+        var rows = batch.InputIds.size(0);
         var count = (int)Math.Min(parts, rows);
         if (count < 2) return [batch];
         var tokens = byTokens ? new Completions(batch).Lengths : null;

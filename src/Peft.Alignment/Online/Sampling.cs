@@ -32,7 +32,7 @@ internal sealed class Sampling(CausalLM model, RolloutOptions options, int gener
             IsTruncated = !ends.Contains(tokens[^1]),
             PromptText = options.Tokenizer?.Decode(ids[i / generations], skipSpecialTokens: false),
             Text = options.Tokenizer?.Decode(tokens),
-            Extra = prompts.Extra.Where(pair => pair.Value.dim() > 0 && pair.Value.shape[0] == ids.Length).ToDictionary(pair => pair.Key, pair => pair.Value[i / generations]),
+            Extra = prompts.Extra.Where(pair => pair.Value.dim() > 0 && pair.Value.size(0) == ids.Length).ToDictionary(pair => pair.Key, pair => pair.Value[i / generations]),
         })];
     }
 
@@ -43,7 +43,7 @@ internal sealed class Sampling(CausalLM model, RolloutOptions options, int gener
     {
         TensorRules.RequireIds(batch.InputIds, nameof(batch.InputIds));
         using var scope = NewDisposeScope();
-        var (rows, width) = ((int)batch.InputIds.shape[0], (int)batch.InputIds.shape[1]);
+        var (rows, width) = ((int)batch.InputIds.size(0), (int)batch.InputIds.size(1));
         if (batch.AttentionMask is { } given && !given.shape.SequenceEqual(batch.InputIds.shape)) throw new ArgumentException($"The attention mask must have the shape of the prompts, [{rows}, {width}], but is [{string.Join(", ", given.shape)}].", nameof(batch));
         var ids = batch.InputIds.to_type(ScalarType.Int64).cpu().contiguous().data<long>().ToArray();
         var mask = batch.AttentionMask?.to_type(ScalarType.Int64).cpu().contiguous().data<long>().ToArray();

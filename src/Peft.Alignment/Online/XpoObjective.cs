@@ -37,7 +37,7 @@ public sealed class XpoObjective(ITrainable policy, RolloutOptions rollouts, Xpo
         var preference = PairLoss(settings.Loss, pairs.ChosenRatios.sub(pairs.RejectedRatios), beta);
         var exploration = PairedBatch.Halves(pairs.Policy).Rejected.mul(Constant(settings.Alpha[Epoch]));
         pairs.Report(metrics, beta);
-        var count = (double)own.shape[0];
+        var count = (double)own.size(0);
         metrics.Add("loss/dpo", preference.mean(), count);
         metrics.Add("loss/xpo", exploration.mean(), count);
         metrics.Add("objective/model_scores", own.mean(), count);

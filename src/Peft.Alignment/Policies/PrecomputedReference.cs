@@ -82,7 +82,7 @@ public static class PrecomputedReference
         using var _ = no_grad();
         using var batch = data.GetBatch(rows).To(objective.Policy.Trainable.Trainables[0].Value.device);
         return objective.ReferenceOf(batch).ToDictionary(pair => pair.Key, pair => pair.Value.to_type(ScalarType.Float32).cpu().data<float>().ToArray() is var computed && computed.Length == rows.Length ? computed
-            : throw new DatasetException($"{data.Name}: a batch of {rows.Length} rows has {pair.Value.shape[0]} values of {pair.Key}: each row must be one pair, or one text."), StringComparer.Ordinal);
+            : throw new DatasetException($"{data.Name}: a batch of {rows.Length} rows has {pair.Value.size(0)} values of {pair.Key}: each row must be one pair, or one text."), StringComparer.Ordinal);
     }
 
     private static string Key(IReferenceObjective objective, long[] rows)

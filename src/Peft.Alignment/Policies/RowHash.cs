@@ -26,7 +26,7 @@ internal static class RowHash
     // A row of the dataset may be several rows of a tensor, such as a pair.
     private static void Add(Tensor ids, Tensor? attention, Tensor? completions, List<long>[] tokens)
     {
-        var (count, width) = (ids.shape[0], (int)ids.shape[1]);
+        var (count, width) = (ids.size(0), (int)ids.size(1));
         if (count % tokens.Length != 0) return;   // reported where the values are computed
         var (values, attended, completed) = (Values(ids), Values(attention), Values(completions));
         for (var row = 0; row < count; row++)

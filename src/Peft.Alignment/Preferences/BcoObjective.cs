@@ -53,7 +53,7 @@ public sealed class BcoObjective(ITrainable policy, BcoOptions? options = null, 
         var (rows, losses, meanLogits) = Compute(batch);
         using (no_grad())
         {
-            metrics.Add("delta", Delta, losses.shape[0]);
+            metrics.Add("delta", Delta, losses.size(0));
             rows.Report(metrics, settings.Beta);
             // TRL's definition: sums over all positions, padding included, and the vocabulary, for each row.
             var logits = meanLogits.sum(dim: 1).mul(Constant((double)Policy.Model.Head.Storage.Shape[0]));
@@ -72,10 +72,10 @@ public sealed class BcoObjective(ITrainable policy, BcoOptions? options = null, 
         var predictions = Policy.Predict(batch, Policy.CompletionLabels(batch), TokenStatistics.MeanLogitOfAllPositions);
         var rows = new LabelledRows(predictions.LogProbabilities.sum(dim: 1), LabelledRows.ReferenceSums(Policy, batch), desirable);
         var rewards = rows.Ratios.mul(Constant(settings.Beta));
-        if (is_grad_enabled()) running = running.Add(rewards.detach().mean().to_type(ScalarType.Float64).item<double>(), rewards.shape[0]);
+        if (is_grad_enabled()) running = running.Add(rewards.detach().mean().to_type(ScalarType.Float64).item<double>(), rewards.size(0));
         var over = rewards.sub(Constant(Delta));
         var losses = functional.logsigmoid(where(desirable, over, over.neg())).neg();
-        return (rows, PairedBatch.Column(batch, "weight", batch.InputIds.shape[0]) is { } weight ? losses.mul(weight) : losses, predictions.MeanLogitOfAllPositions!);
+        return (rows, PairedBatch.Column(batch, "weight", batch.InputIds.size(0)) is { } weight ? losses.mul(weight) : losses, predictions.MeanLogitOfAllPositions!);
     }
 
     /// <inheritdoc/>

@@ -34,7 +34,7 @@ internal static class DensityRatios
     private static Tensor Embedded(string[] texts, DensityRatioOptions options)
     {
         var made = TensorRules.RequireAlive(options.Embed(texts), nameof(options.Embed));
-        if (made.dim() != 2 || made.shape[0] != texts.Length) throw new DatasetException($"{nameof(options.Embed)} returned {TensorRules.Describe(made)} for {texts.Length} prompts: return [{texts.Length}, dimensions].");
+        if (made.dim() != 2 || made.size(0) != texts.Length) throw new DatasetException($"{nameof(options.Embed)} returned {TensorRules.Describe(made)} for {texts.Length} prompts: return [{texts.Length}, dimensions].");
         var values = made.detach().cpu().to_type(ScalarType.Float64);
         return values.isfinite().all().item<bool>() ? values : throw new DatasetException($"{nameof(options.Embed)} returned values that are not finite.");
     }

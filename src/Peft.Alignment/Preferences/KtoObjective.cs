@@ -55,7 +55,7 @@ public sealed class KtoObjective(ITrainable policy, KtoOptions? options = null, 
         var (rows, divergence, losses, predictions) = Compute(batch);
         using (no_grad())
         {
-            metrics.Add("kl", divergence, losses.shape[0]);
+            metrics.Add("kl", divergence, losses.size(0));
             rows.Report(metrics, settings.Beta);
             var wanted = rows.Desirable.unsqueeze(1);
             metrics.AddTokenMean("logits/chosen", predictions.MeanLogit!.mul(wanted), predictions.Mask.mul(wanted));
@@ -70,7 +70,7 @@ public sealed class KtoObjective(ITrainable policy, KtoOptions? options = null, 
     {
         PairedBatch.Check(batch, texts: 1);
         var desirable = LabelledRows.Labels(batch);
-        var divergence = PairedBatch.Column(batch, Divergence, batch.InputIds.shape[0])?.mean() ?? DivergenceOf(batch);
+        var divergence = PairedBatch.Column(batch, Divergence, batch.InputIds.size(0))?.mean() ?? DivergenceOf(batch);
         var predictions = Policy.Predict(batch, Policy.CompletionLabels(batch), TokenStatistics.Entropy | TokenStatistics.MeanLogit);
         var rows = new LabelledRows(predictions.LogProbabilities.sum(dim: 1), LabelledRows.ReferenceSums(Policy, batch), desirable);
         // 1 − σ(x) is σ(−x), and z₀ is 0 in the APO loss.
@@ -94,7 +94,7 @@ public sealed class KtoObjective(ITrainable policy, KtoOptions? options = null, 
         PairedBatch.Check(batch, texts: 1);
         var extra = batch.Extra.Where(pair => !pair.Key.StartsWith(MismatchedPrefix, StringComparison.Ordinal)).ToDictionary(pair => pair.Key, pair => pair.Value);
         extra[LabelledRows.ReferenceName] = LabelledRows.ReferenceSums(Policy, batch);
-        if (settings.Loss == KtoLoss.Kto) extra[Divergence] = DivergenceOf(batch).expand(batch.InputIds.shape[0]).clone();
+        if (settings.Loss == KtoLoss.Kto) extra[Divergence] = DivergenceOf(batch).expand(batch.InputIds.size(0)).clone();
         return new() { InputIds = batch.InputIds, AttentionMask = batch.AttentionMask, Extra = extra, Weight = batch.Weight, Tokens = batch.Tokens };
     }
 
@@ -118,7 +118,7 @@ public sealed class KtoObjective(ITrainable policy, KtoOptions? options = null, 
     /// <summary>The same under the reference, from the batch if it holds them.</summary>
     internal Tensor MismatchedReferenceSums(Batch batch, Batch mismatched)
     {
-        if (PairedBatch.Column(batch, MismatchedReference, batch.InputIds.shape[0]) is { } known) return known;
+        if (PairedBatch.Column(batch, MismatchedReference, batch.InputIds.size(0)) is { } known) return known;
         using var asked = Policy.PredictByReference(mismatched, Policy.CompletionLabels(mismatched));
         return asked.LogProbabilities.sum(dim: 1);
     }
@@ -128,8 +128,8 @@ public sealed class KtoObjective(ITrainable policy, KtoOptions? options = null, 
     {
         if (!batch.Extra.TryGetValue("KL_input_ids", out var ids))
             throw new ArgumentException("The batch has no KL_input_ids: the KTO loss needs each prompt with the completion of another row. Let the dataset add them, or use KtoLoss.ApoZeroUnpaired.", nameof(batch));
-        if (TensorRules.RequireAlive(ids, "KL_input_ids").shape is not [var rows, _] || rows != batch.InputIds.shape[0])
-            throw new ArgumentException($"KL_input_ids is {TensorRules.Describe(ids)}, but must be [{batch.InputIds.shape[0]}, sequence]: a mismatched pair for each row.", nameof(batch));
+        if (TensorRules.RequireAlive(ids, "KL_input_ids").shape is not [var rows, _] || rows != batch.InputIds.size(0))
+            throw new ArgumentException($"KL_input_ids is {TensorRules.Describe(ids)}, but must be [{batch.InputIds.size(0)}, sequence]: a mismatched pair for each row.", nameof(batch));
         PairedBatch.CheckMask(batch, "KL_completion_mask", ids);
         Batch mismatched = new()
         {

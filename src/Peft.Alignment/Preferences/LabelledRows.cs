@@ -17,12 +17,12 @@ internal sealed record LabelledRows(Tensor Sums, Tensor Reference, Tensor Desira
 
     /// <summary>The label of each row as a bool.</summary>
     public static Tensor Labels(Batch batch)
-        => (PairedBatch.Column(batch, "label", batch.InputIds.shape[0]) ?? throw new ArgumentException("The batch has no label, which says for each row whether its completion is desirable.", nameof(batch))).ne(Constant(0));
+        => (PairedBatch.Column(batch, "label", batch.InputIds.size(0)) ?? throw new ArgumentException("The batch has no label, which says for each row whether its completion is desirable.", nameof(batch))).ne(Constant(0));
 
     /// <summary>Sums under the reference, from the batch if it holds them.</summary>
     public static Tensor ReferenceSums(Policy policy, Batch batch)
     {
-        if (PairedBatch.Column(batch, ReferenceName, batch.InputIds.shape[0]) is { } known) return known;
+        if (PairedBatch.Column(batch, ReferenceName, batch.InputIds.size(0)) is { } known) return known;
         using var asked = policy.PredictByReference(batch, Policy.CompletionLabels(batch));
         return asked.LogProbabilities.sum(dim: 1);
     }

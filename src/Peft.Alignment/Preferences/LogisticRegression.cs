@@ -16,11 +16,11 @@ internal sealed class LogisticRegression(Tensor weights)
     {
         using var scope = NewDisposeScope();
         var x = WithBias(rows);
-        var (count, positives) = (x.shape[0], labels.sum().item<double>());
+        var (count, positives) = (x.size(0), labels.sum().item<double>());
         var share = labels.mul(Constant(count / (2 * positives))).add(labels.neg().add(Constant(1), One).mul(Constant(count / (2 * (count - positives)))), One);
-        var penalty = ones(x.shape[1], ScalarType.Float64);
+        var penalty = ones(x.size(1), ScalarType.Float64);
         penalty[-1] = tensor(0.0);   // not the bias
-        var w = zeros(x.shape[1], ScalarType.Float64);
+        var w = zeros(x.size(1), ScalarType.Float64);
         for (var step = 0; step < MostSteps; step++)
         {
             var p = x.mv(w).sigmoid();
@@ -50,5 +50,5 @@ internal sealed class LogisticRegression(Tensor weights)
     /// <summary>The probability of the class 1 for each row.</summary>
     public Tensor Predict(Tensor rows) => WithBias(rows).mv(weights).sigmoid();
 
-    private static Tensor WithBias(Tensor rows) => cat([rows, ones([rows.shape[0], 1], ScalarType.Float64)], 1);
+    private static Tensor WithBias(Tensor rows) => cat([rows, ones([rows.size(0), 1], ScalarType.Float64)], 1);
 }

@@ -38,7 +38,7 @@ public sealed class OrpoObjective(ITrainable policy, OrpoOptions? options = null
         var pairs = Compute(batch);
         using (no_grad())
         {
-            var rows = (double)pairs.LogOdds.shape[0];
+            var rows = (double)pairs.LogOdds.size(0);
             var (chosen, rejected) = (pairs.ChosenMeans.detach(), pairs.RejectedMeans.detach());
             metrics.AddRewards((chosen.mul(Constant(settings.Beta)), rejected.mul(Constant(settings.Beta))), (chosen, rejected));
             metrics.AddMeanLogits(pairs.MeanLogits);
@@ -53,7 +53,7 @@ public sealed class OrpoObjective(ITrainable policy, OrpoOptions? options = null
     internal Pairs Compute(Batch batch)
     {
         PairedBatch.Check(batch);
-        var length = batch.InputIds.shape[1];
+        var length = batch.InputIds.size(1);
         var completions = batch.Extra["completion_mask"].ne(Constant(0));
         // Rejected prompts need no predictions.
         var wanted = cat([PairedBatch.Halves(Tokens(batch)).Chosen, PairedBatch.Halves(completions).Rejected]);

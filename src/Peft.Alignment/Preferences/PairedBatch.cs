@@ -13,7 +13,7 @@ internal static class PairedBatch
     private static readonly string[] Texts = ["chosen", "rejected", "reference"];
 
     /// <summary>Number of pairs.</summary>
-    public static long Count(Batch batch, int texts = 2) => batch.InputIds.shape[0] / texts;
+    public static long Count(Batch batch, int texts = 2) => batch.InputIds.size(0) / texts;
 
     /// <summary>The two halves of a tensor <c>[2n, …]</c>, as views.</summary>
     public static (Tensor Chosen, Tensor Rejected) Halves(Tensor both) => (Rows(both, 0, 2), Rows(both, 1, 2));
@@ -21,7 +21,7 @@ internal static class PairedBatch
     /// <summary>The rows of one text of each pair, of a tensor <c>[texts · n, …]</c>, as a view.</summary>
     public static Tensor Rows(Tensor all, int text, int texts)
     {
-        var count = all.shape[0] / texts;
+        var count = all.size(0) / texts;
         return all.narrow(0, text * count, count);
     }
 
@@ -35,7 +35,7 @@ internal static class PairedBatch
         CheckRows(batch, texts);
         CheckMask(batch, "completion_mask", batch.InputIds);
         if (EmptyRow(batch.Extra["completion_mask"]) is not { } row) return;
-        var rows = batch.InputIds.shape[0];
+        var rows = batch.InputIds.size(0);
         var which = texts == 1 ? $"Row {row} of the batch" : $"The {Texts[row / (rows / texts)]} text of pair {row % (rows / texts)} of the batch";
         throw new DatasetException($"{which} (counted from 0) has no completion: its loss would be a mean over no tokens. Remove the row, or raise the maximum length so that its completion is not truncated.");
     }
@@ -97,7 +97,7 @@ internal static class PairedBatch
         var count = (int)Math.Min(parts, pairs);
         if (count < 2) return [batch];
         using var scope = NewDisposeScope();
-        float? tokens = counted is null || batch.Extra.ContainsKey(TokensPerPair) ? null : counted(batch).narrow(1, 1, batch.InputIds.shape[1] - 1).ne(Constant(0)).sum().item<long>() / (float)pairs;
+        float? tokens = counted is null || batch.Extra.ContainsKey(TokensPerPair) ? null : counted(batch).narrow(1, 1, batch.InputIds.size(1) - 1).ne(Constant(0)).sum().item<long>() / (float)pairs;
         return [.. BalancedParts.Of(Tokens(batch, texts), count).Select(part => Part(batch, texts, part, tokens))];
     }
 
@@ -114,7 +114,7 @@ internal static class PairedBatch
         var pairs = Count(batch, texts);
         using var ofPairs = tensor([.. chosen.Select(pair => (long)pair)], ScalarType.Int64, batch.InputIds.device);
         using var ofTexts = tensor([.. Enumerable.Range(0, texts).SelectMany(text => chosen.Select(pair => pair + text * pairs))], ScalarType.Int64, batch.InputIds.device);
-        Tensor Rows(Tensor each) => each.index_select(0, each.shape[0] == texts * pairs ? ofTexts : ofPairs).DetachFromDisposeScope();
+        Tensor Rows(Tensor each) => each.index_select(0, each.size(0) == texts * pairs ? ofTexts : ofPairs).DetachFromDisposeScope();
         var extra = batch.Extra.ToDictionary(pair => pair.Key, pair => Rows(pair.Value));
         if (tokens is { } share) extra[TokensPerPair] = full([chosen.Length], Constant(share), ScalarType.Float32, batch.InputIds.device).DetachFromDisposeScope();
         return new()
@@ -131,7 +131,7 @@ internal static class PairedBatch
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var empty = mask.narrow(1, 1, Math.Max(mask.shape[1] - 1, 0)).ne(Constant(0)).sum(dim: 1).eq(Constant(0));
+        var empty = mask.narrow(1, 1, Math.Max(mask.size(1) - 1, 0)).ne(Constant(0)).sum(dim: 1).eq(Constant(0));
         return empty.any().item<bool>() ? empty.to_type(ScalarType.Int32).argmax(0).item<long>() : null;
     }
 }

@@ -12,7 +12,7 @@ internal static class PreferenceMetrics
     /// <param name="rounding">Differences of rewards up to these are ties, <c>[pairs]</c>; null for none.</param>
     public static void AddRewards(this TrainingMetrics metrics, (Tensor Chosen, Tensor Rejected) rewards, (Tensor Chosen, Tensor Rejected) logProbabilities, Tensor? rounding = null)
     {
-        var rows = (double)rewards.Chosen.shape[0];
+        var rows = (double)rewards.Chosen.size(0);
         var margins = rewards.Chosen.sub(rewards.Rejected);
         metrics.Add("rewards/chosen", rewards.Chosen.mean(), rows);
         metrics.Add("rewards/rejected", rewards.Rejected.mean(), rows);

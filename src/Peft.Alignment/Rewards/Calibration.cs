@@ -18,6 +18,6 @@ internal static class Calibration
         var bin = confidence.sub(Constant(0.5)).mul(Constant(2 * Bins)).floor().clamp(Constant(0), Constant(Bins - 1)).to_type(ScalarType.Int64);
         // Σ |mean of the bin's accuracy − mean of its confidence| · fraction of pairs in the bin is the sum of the absolute sums over the number of pairs.
         var sums = zeros([Bins], ScalarType.Float64, difference.device).index_add(0, bin, right.sub(confidence), One);
-        metrics.AddTo("calibration_error", sums.div(Constant((double)difference.shape[0])), difference.shape[0], means => means.abs().sum());
+        metrics.AddTo("calibration_error", sums.div(Constant((double)difference.size(0))), difference.size(0), means => means.abs().sum());
     }
 }

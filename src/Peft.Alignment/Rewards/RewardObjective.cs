@@ -58,7 +58,7 @@ public sealed class RewardObjective : Objective
         using var scope = NewDisposeScope();
         var (chosen, rejected) = Compute(batch);
         var difference = chosen.sub(rejected);
-        var margin = PairedBatch.Column(batch, "margin", chosen.shape[0]);
+        var margin = PairedBatch.Column(batch, "margin", chosen.size(0));
         var loss = functional.logsigmoid(margin is null ? difference : difference.sub(margin)).mean().neg();
         if (settings.CenterRewardsCoefficient is { } weight) loss = loss.add(chosen.add(rejected, One).square().mean().mul(Constant(weight)), One);
         Report(metrics, chosen.detach(), rejected.detach());
@@ -76,7 +76,7 @@ public sealed class RewardObjective : Objective
     {
         var training = is_grad_enabled();
         using var _ = no_grad();
-        var pairs = (double)chosen.shape[0];
+        var pairs = (double)chosen.size(0);
         var (all, difference) = (cat([chosen, rejected]), chosen.sub(rejected));
         metrics.AddMinimum("min_reward", all.min());
         metrics.Add("mean_reward", all.mean(), pairs);

@@ -82,7 +82,7 @@ public sealed class SftObjective(ITrainable model, SftOptions? options = null) :
     // (1 − ε)·mean −log p of the label + ε·mean over labels and vocabulary of −log p.
     private Tensor Smoothed(ModelInput input, Tensor labels, TrainingMetrics metrics)
     {
-        if (TensorRules.RequireAlive(labels, nameof(labels)).shape is not [var rows, > 1 and var length] || rows != (input.InputIds ?? input.Embeddings!).shape[0] || length != (input.InputIds ?? input.Embeddings!).shape[1])
+        if (TensorRules.RequireAlive(labels, nameof(labels)).shape is not [var rows, > 1 and var length] || rows != (input.InputIds ?? input.Embeddings!).size(0) || length != (input.InputIds ?? input.Embeddings!).size(1))
             throw new ArgumentException($"The labels are [{string.Join(", ", labels.shape)}], but the batch has [{string.Join(", ", (input.InputIds ?? input.Embeddings!).shape.Take(2))}] tokens: one label each, and at least 2 tokens a row.", nameof(labels));
         TensorRules.RequireWhole(labels, nameof(labels));
         var width = length - 1;
@@ -90,11 +90,11 @@ public sealed class SftObjective(ITrainable model, SftOptions? options = null) :
         var kept = targets.ne(Constant(Batch.IgnoredLabel)).nonzero().squeeze(1);
         var all = model.call(input);
         // The logits of virtual tokens come first.
-        var logits = all.narrow(1, all.shape[1] - width - 1, width).reshape(-1, all.shape[2]).index_select(0, kept).to_type(ScalarType.Float32);
+        var logits = all.narrow(1, all.size(1) - width - 1, width).reshape(-1, all.size(2)).index_select(0, kept).to_type(ScalarType.Float32);
         targets = targets.index_select(0, kept).unsqueeze(1);
-        if (TensorRules.Outside(targets, logits.shape[1]) is { } outside) throw new ArgumentException($"Label {outside} is outside the model's vocabulary of {logits.shape[1]}: was the text encoded for another model?", nameof(labels));
+        if (TensorRules.Outside(targets, logits.size(1)) is { } outside) throw new ArgumentException($"Label {outside} is outside the model's vocabulary of {logits.size(1)}: was the text encoded for another model?", nameof(labels));
         var logProbabilities = nn.functional.log_softmax(logits, -1);
-        var count = ones(kept.shape[0], ScalarType.Float32, logits.device).sum();
+        var count = ones(kept.size(0), ScalarType.Float32, logits.device).sum();
         if (settings.TokenMetrics)
         {
             using var _ = no_grad();
@@ -102,7 +102,7 @@ public sealed class SftObjective(ITrainable model, SftOptions? options = null) :
         }
         var smoothing = settings.LabelSmoothing;
         var label = logProbabilities.gather(1, targets).sum().mul(Constant(smoothing - 1));
-        return MeanOf(label.sub(logProbabilities.sum().mul(Constant(smoothing / logits.shape[1]))), count);
+        return MeanOf(label.sub(logProbabilities.sum().mul(Constant(smoothing / logits.size(1)))), count);
     }
 
     private static void Report(TrainingMetrics metrics, Tensor? entropy, Tensor? greedy, Tensor count)
@@ -121,7 +121,7 @@ public sealed class SftObjective(ITrainable model, SftOptions? options = null) :
     {
         if (!AddsNoise || input.InputIds is not { } ids) return input;
         var embedded = model.EmbedTokens(ids);
-        var bound = settings.NeftuneAlpha!.Value / Math.Sqrt(embedded.shape[1] * embedded.shape[2]);
+        var bound = settings.NeftuneAlpha!.Value / Math.Sqrt(embedded.size(1) * embedded.size(2));
         var added = noise is null ? empty_like(embedded, requires_grad: false).uniform_(-bound, bound) : noise(embedded.shape, bound, embedded.device);
         return input with { InputIds = null, TokenIds = ids, Embeddings = embedded.add(added, One) };
     }

@@ -73,7 +73,7 @@ public sealed class Batch : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, rows - start);
         if (PackedLengths is not null || !Each(Labels) || !Each(AttentionMask) || !Extra.Values.All(Each)) return null;
-        bool Each(Tensor? tensor) => tensor is null || (!tensor.IsInvalid && tensor.dim() > 0 && tensor.shape[0] == rows);
+        bool Each(Tensor? tensor) => tensor is null || (!tensor.IsInvalid && tensor.dim() > 0 && tensor.size(0) == rows);
         Tensor Part(Tensor tensor) => tensor.narrow(0, start, count);
         return new()
         {

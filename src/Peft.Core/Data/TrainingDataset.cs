@@ -60,7 +60,7 @@ public abstract class TrainingDataset
     {
         var count = RowsOf(inputs, nameof(inputs));
         if (labels is not null && RowsOf(labels, nameof(labels)) != count)
-            throw new ArgumentException($"There are {count} rows of inputs, but {labels.shape[0]} rows of labels.", nameof(labels));
+            throw new ArgumentException($"There are {count} rows of inputs, but {labels.size(0)} rows of labels.", nameof(labels));
         return new DelegateDataset(count, rows =>
         {
             RequireRows(rows, count);

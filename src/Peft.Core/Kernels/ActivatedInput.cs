@@ -6,7 +6,7 @@ namespace Peft.Kernels;
 /// <param name="activation">The function, which <see cref="ActivationKernel"/> supports.</param>
 internal sealed class ActivatedInput(string activation) : NodeInput
 {
-    public override Tensor Compute(IReadOnlyList<Tensor> sources) => ActivationKernel.Run(activation, sources[0], sources.Count > 1 ? sources[1] : null, CachingAllocator.Empty(sources[0].shape));
+    public override Tensor Compute(IReadOnlyList<Tensor> sources) => ActivationKernel.Run(activation, sources[0], sources.Count > 1 ? sources[1] : null, CachingAllocator.Empty(sources[0].Sizes()));
 
     public override Tensor[] Differentiate(IReadOnlyList<Tensor> sources, Tensor gradient)
     {

@@ -41,7 +41,7 @@ internal static unsafe class CachingAllocator
     }
 
     /// <summary>An uninitialized contiguous float32 tensor on the CPU, of the shape of another.</summary>
-    public static Tensor EmptyLike(Tensor tensor) => Empty(tensor.shape);
+    public static Tensor EmptyLike(Tensor tensor) => Empty(tensor.Sizes());
 
     /// <inheritdoc cref="BlockPool.Hold"/>
     public static IDisposable Hold() => Pool.Hold();

@@ -8,7 +8,7 @@ namespace Peft.Kernels;
 /// <param name="epsilon">ε</param>
 internal sealed class CenteredInput(Tensor weight, Tensor? bias, double epsilon) : NodeInput(bias is null ? [weight] : [weight, bias])
 {
-    public override Tensor Compute(IReadOnlyList<Tensor> sources) => LayerNormKernel.Normalise(sources[0], sources[1], sources.Count > 2 ? sources[2] : null, CachingAllocator.Empty(sources[0].shape), (float)epsilon);
+    public override Tensor Compute(IReadOnlyList<Tensor> sources) => LayerNormKernel.Normalise(sources[0], sources[1], sources.Count > 2 ? sources[2] : null, CachingAllocator.Empty(sources[0].Sizes()), (float)epsilon);
 
     public override Tensor[] Differentiate(IReadOnlyList<Tensor> sources, Tensor gradient)
     {

@@ -27,5 +27,5 @@ internal sealed class DropoutStep(double probability, int source, int? residual)
     }
 
     private Tensor Compute(Tensor[] values)
-        => mask.Apply(values[0], values.Length > 1 ? values[1] : null, CachingAllocator.Empty(values[0].shape));
+        => mask.Apply(values[0], values.Length > 1 ? values[1] : null, CachingAllocator.Empty(values[0].Sizes()));
 }

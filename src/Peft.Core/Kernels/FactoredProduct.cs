@@ -47,7 +47,7 @@ internal sealed unsafe class FactoredProduct : NodeProduct
 
     private Tensor Multiply(Tensor x, Tensor w, Tensor a, Tensor b, Tensor? residual)
     {
-        var shape = x.shape;
+        var shape = x.Sizes();
         shape[^1] = outputs;
         var output = CachingAllocator.Empty(shape);
         var rows = (int)(x.numel() / inputs);

@@ -64,7 +64,7 @@ internal sealed class FusedAttention : NodeStep
     public override Tensor[] Forward(Tensor[] values, List<Tensor> kept)
     {
         DrawMask();
-        var norms = empty([values[0].shape[0], values[0].shape[1], shape.Heads, 2], ScalarType.Float32);
+        var norms = empty([values[0].size(0), values[0].size(1), shape.Heads, 2], ScalarType.Float32);
         kept.AddRange([cosine, sine, norms]);
         return [Compute(values[0], values[1], values[2], norms)];
     }
@@ -78,7 +78,7 @@ internal sealed class FusedAttention : NodeStep
 
     private unsafe Tensor Compute(Tensor q, Tensor k, Tensor v, Tensor? norms)
     {
-        var output = CachingAllocator.Empty(q.shape[0], q.shape[1], shape.Heads * shape.Size);
+        var output = CachingAllocator.Empty(q.size(0), q.size(1), shape.Heads * shape.Size);
         fixed (float* qs = q.Floats(), ks = k.Floats(), vs = v.Floats(), cs = cosine.Floats(), ss = sine.Floats(), os = output.Floats(), ls = norms is null ? [] : norms.Floats())
         {
             var (qp, kp, vp, cp, sp, op, lp) = ((nint)qs, (nint)ks, (nint)vs, (nint)cs, (nint)ss, (nint)os, (nint)ls);

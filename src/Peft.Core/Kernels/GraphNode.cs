@@ -38,7 +38,7 @@ internal abstract class GraphNode<T> : autograd.MultiTensorFunction<T> where T :
     {
         ctx.set_materialize_grads(false);
         var outputs = Forward(ctx, vars);
-        ctx.save_data(nameof(Signature), new Signature(Array.ConvertAll(vars, argument => argument is Tensor), Array.ConvertAll(outputs, output => new OutputInfo(output.shape, output.dtype, output.device))));
+        ctx.save_data(nameof(Signature), new Signature(Array.ConvertAll(vars, argument => argument is Tensor), Array.ConvertAll(outputs, output => new OutputInfo(output.Sizes(), output.dtype, output.device))));
         return [.. outputs];
     }
 

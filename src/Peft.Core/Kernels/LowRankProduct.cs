@@ -82,7 +82,7 @@ internal sealed unsafe class LowRankProduct : NodeProduct
     {
         if (dropout == 0) return Reduce(x, Trained[0]);
         mask = DropoutMask.Draw(dropout);
-        var left = mask.Apply(x, null, CachingAllocator.Empty(x.shape));
+        var left = mask.Apply(x, null, CachingAllocator.Empty(x.Sizes()));
         var thin = Reduce(left, Trained[0]);
         left.Dispose();
         return thin;
@@ -124,7 +124,7 @@ internal sealed unsafe class LowRankProduct : NodeProduct
         using var wideB = new Thin(outputs, wide);
         using var slopes = new Thin(rows, wide);              // dL/d(x·Aᵀ)
         using var ofB = new Thin(outputs, wide);
-        var left = dropout == 0 ? x! : mask.Apply(x!, null, CachingAllocator.Empty(x!.shape));
+        var left = dropout == 0 ? x! : mask.Apply(x!, null, CachingAllocator.Empty(x!.Sizes()));
         fixed (float* xs = left.Floats(), af = a.Floats(), bf = b.Floats(), ts = thin.Floats(), gs = gradient.Floats(),
                gx = inputRequiresGrad ? ofInput!.Floats() : [], ga = aGradient is null ? [] : aGradient.Floats(), gb = bGradient is null ? [] : bGradient.Floats())
         {

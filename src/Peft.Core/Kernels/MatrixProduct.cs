@@ -39,7 +39,7 @@ internal static unsafe class MatrixProduct
     /// <param name="residual">A tensor <c>[…, out]</c> that is added, contiguous; null for none.</param>
     public static Tensor Run(Tensor x, Tensor weight, Tensor? bias, ThinProduct update = default, Tensor? residual = null)
     {
-        var shape = x.shape;
+        var shape = x.Sizes();
         shape[^1] = weight.size(0);
         var output = CachingAllocator.Empty(shape);
         using var added = bias?.contiguous();

@@ -8,7 +8,7 @@ namespace Peft.Kernels;
 /// <param name="offset">Term added to the weight.</param>
 internal sealed class NormalizedInput(Tensor weight, double epsilon, double offset) : NodeInput(weight)
 {
-    public override Tensor Compute(IReadOnlyList<Tensor> sources) => RmsNormKernel.Normalise(sources[0], sources[1], CachingAllocator.Empty(sources[0].shape), (float)epsilon, (float)offset);
+    public override Tensor Compute(IReadOnlyList<Tensor> sources) => RmsNormKernel.Normalise(sources[0], sources[1], CachingAllocator.Empty(sources[0].Sizes()), (float)epsilon, (float)offset);
 
     public override Tensor[] Differentiate(IReadOnlyList<Tensor> sources, Tensor gradient)
     {

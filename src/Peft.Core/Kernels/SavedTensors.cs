@@ -16,45 +16,47 @@ internal static class SavedTensors
     private static readonly FieldInfo? Saved = typeof(autograd.AutogradContext).GetField("_savedVariables", Fields);
 
     // Backward passes on the CPU run on the thread that starts them.
-    [ThreadStatic] private static bool once;
+    [ThreadStatic] private static List<Tensor>? held;
 
     /// <summary>True if backward passes on this thread do not retain the graph.</summary>
-    public static bool RunOnce => once;
+    public static bool RunOnce => held is not null;
 
     /// <summary>Declares that backward passes on this thread do not retain the graph, until the result is disposed.</summary>
-    public static Scope InOnePass() => new(true);
+    public static Scope InOnePass() => new([]);
+
+    /// <summary>Holds a tensor for a node of this pass, which frees it after its last use. What nodes have not freed, as when a pass fails, is freed at its end.</summary>
+    public static void Hold(Tensor tensor) => held!.Add(tensor.DetachFromDisposeScope());
 
     /// <summary>Frees what a node saved, if its backward pass cannot run again.</summary>
     public static void Free(autograd.AutogradContext context)
     {
-        if (!once || Saved?.GetValue(context) is not IList saved) return;
+        if (Variables(context) is not { } saved) return;
         foreach (var variable in saved) (variable as IDisposable)?.Dispose();
         saved.Clear();
     }
 
-    /// <summary>Frees some of the saved tensors, unpacked, and what the node saved of them, if its backward pass cannot run again.</summary>
+    /// <summary>Frees one of the tensors that a node saved, if its backward pass cannot run again.</summary>
     /// <param name="context">What the node saved.</param>
-    /// <param name="unpacked">All saved tensors.</param>
-    /// <param name="range">Those to free.</param>
-    public static void Free(autograd.AutogradContext context, Tensor[] unpacked, Range range)
+    /// <param name="index">Index of the tensor.</param>
+    public static void Free(autograd.AutogradContext context, int index)
     {
-        var (start, count) = range.GetOffsetAndLength(unpacked.Length);
-        var variables = once ? Saved?.GetValue(context) as IList : null;
-        for (var i = start; i < start + count; i++)
-        {
-            unpacked[i].Dispose();
-            if (variables is null) continue;
-            (variables[i] as IDisposable)?.Dispose();
-            variables[i] = null;
-        }
+        if (Variables(context) is not { } saved) return;
+        (saved[index] as IDisposable)?.Dispose();
+        saved[index] = null;
     }
+
+    private static IList? Variables(autograd.AutogradContext context) => RunOnce ? Saved?.GetValue(context) as IList : null;
 
     internal readonly ref struct Scope
     {
-        private readonly bool before;
+        private readonly List<Tensor>? before;
 
-        public Scope(bool value) => (before, once) = (once, value);
+        public Scope(List<Tensor>? value) => (before, held) = (held, value);
 
-        public void Dispose() => once = before;
+        public void Dispose()
+        {
+            foreach (var tensor in held!) tensor.Dispose();
+            held = before;
+        }
     }
 }

@@ -34,7 +34,7 @@ internal static unsafe class SkinnyProduct
     public static Tensor Run(Tensor input, Tensor weight, Tensor? bias, int inputs)
     {
         var (rows, outputs, byColumns) = ((int)(input.numel() / inputs), (int)weight.size(0), !weight.is_contiguous());
-        var shape = input.shape;
+        var shape = input.Sizes();
         shape[^1] = outputs;
         var result = CachingAllocator.Empty(shape);
         using var stored = byColumns ? weight.t() : weight.alias();

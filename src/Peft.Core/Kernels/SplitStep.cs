@@ -20,7 +20,7 @@ internal sealed class SplitStep(int joined, int heads, int keyValueHeads, int si
 
     private Tensor[] Split(Tensor[] values)
     {
-        var (batch, length) = (values[0].shape[0], values[0].shape[1]);
+        var (batch, length) = (values[0].size(0), values[0].size(1));
         using var apart = perHead ? values[0].view(batch, length, heads, 3, size) : values[0].alias();
         var (first, result) = (0L, new Tensor[Outputs]);
         for (var i = 0; i < Outputs; i++)
@@ -29,7 +29,7 @@ internal sealed class SplitStep(int joined, int heads, int keyValueHeads, int si
             using var part = perHead ? apart.narrow(3, i, 1) : apart.narrow(-1, first, width);
             using var shaped = perHead ? part.view(batch, length, heads, size) : part.alias();
             result[i] = CachingAllocator.Empty([batch, length, width]);
-            using var to = result[i].view(shaped.shape);
+            using var to = result[i].view(shaped.Sizes());
             to.copy_(shaped);
             first += width;
         }
@@ -39,7 +39,7 @@ internal sealed class SplitStep(int joined, int heads, int keyValueHeads, int si
     public override Tensor?[] Backward(Tensor[] values, ReadOnlySpan<Tensor> saved, Tensor[] gradients, bool[] wanted)
     {
         if (!perHead) return [cat([gradients[0], gradients[1], gradients[2]], -1)];
-        var (batch, length) = (gradients[0].shape[0], gradients[0].shape[1]);
+        var (batch, length) = (gradients[0].size(0), gradients[0].size(1));
         return [stack([.. gradients.Select(gradient => gradient.view(batch, length, heads, size))], 3).view(batch, length, -1)];
     }
 }

@@ -1,5 +1,4 @@
 using TorchSharp;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Peft.Kernels;
@@ -20,14 +19,11 @@ internal sealed class StepsNode : GraphNode<StepsNode>
         /// <summary>For each value, its position among the saved tensors; −1 if it is not saved.</summary>
         public int[] Saved { get; } = NotSaved(steps.Count);
 
-        /// <summary>For each step, its trainable and kept tensors among the saved ones, or only its kept ones.</summary>
+        /// <summary>For each step, its trainable and kept tensors among the saved ones.</summary>
         public Range[] Own { get; } = new Range[steps.All.Count];
 
-        // Parameters in a step of a trainer are not saved: it changes them only after the backward pass.
-        private readonly bool inOnePass = SavedTensors.RunOnce;
-
-        /// <summary>True if the trainable tensors of a step are saved.</summary>
-        public bool SavesTrained(NodeStep step) => !inOnePass || !Array.TrueForAll(step.Trained, tensor => tensor is Parameter);
+        /// <summary>The saved tensors.</summary>
+        public NodeMemory? Memory { get; set; }
 
         /// <summary>True if the node must save a value that a step reads.</summary>
         public bool Saves(int step, int read)
@@ -55,6 +51,7 @@ internal sealed class StepsNode : GraphNode<StepsNode>
 
     protected override Tensor[] Forward(autograd.AutogradContext context, object[] arguments)
     {
+        using var scope = NewDisposeScope();
         var job = (Job)arguments[^1];
         var values = new Tensor[job.Values.Count];
         Array.Copy(arguments, values, job.Inputs);
@@ -63,7 +60,7 @@ internal sealed class StepsNode : GraphNode<StepsNode>
         {
             var step = job.Steps[i];
             var start = saved.Count;
-            if (job.SavesTrained(step)) saved.AddRange(step.Trained);
+            saved.AddRange(step.Trained);
             outputs = step.Forward(step.Read(values), saved);
             outputs.CopyTo(values, first);
             first += outputs.Length;
@@ -79,15 +76,17 @@ internal sealed class StepsNode : GraphNode<StepsNode>
                 else if (job.Saved[read] < 0 && read >= job.Inputs && job.Values[read].LastUse == i) values[read].Dispose();
             }
         }
+        foreach (var output in outputs) output.MoveToOuterDisposeScope();
+        job.Memory = new(saved, scope);
+        job.Memory.Save(context);
         context.save_data(nameof(Job), job);
-        context.save_for_backward(saved);
         return outputs;
     }
 
     protected override Tensor?[] Backward(autograd.AutogradContext context, Tensor[] gradients)
     {
         var job = (Job)context.get_data(nameof(Job));
-        var saved = context.get_saved_variables().ToArray();
+        var saved = job.Memory!.Get(context);
         var (sums, first) = (new GradientSums(job.Values.Count), job.Values.Count - gradients.Length);
         var trained = 0;
         foreach (var step in job.Steps) trained += step.Trained.Length;
@@ -116,11 +115,11 @@ internal sealed class StepsNode : GraphNode<StepsNode>
                 Array.Copy(results, values.Length, all, end, step.Trained.Length);
                 foreach (var each in given) each.Dispose();
             }
-            SavedTensors.Free(context, saved, job.Own[i]);
+            job.Memory.Free(context, saved, job.Own[i]);
             foreach (var read in step.Reads)
             {
                 if (job.Values[read].FirstUse != i) continue;
-                if (job.Saved[read] is >= 0 and var at) SavedTensors.Free(context, saved, at..(at + 1));
+                if (job.Saved[read] is >= 0 and var at) job.Memory.Free(context, saved, at..(at + 1));
                 if (recomputed[read] is { } value) value.Dispose();
                 recomputed[read] = null;
             }
@@ -129,7 +128,7 @@ internal sealed class StepsNode : GraphNode<StepsNode>
         for (var i = 0; i < job.Inputs; i++) all[i] = sums[i];
         return all;
 
-        Tensor[] Own(int i) => [.. job.SavesTrained(job.Steps[i]) ? [] : job.Steps[i].Trained, .. saved[job.Own[i]]];
+        ReadOnlySpan<Tensor> Own(int i) => saved.AsSpan(job.Own[i]);
 
         Tensor Value(int value)
         {

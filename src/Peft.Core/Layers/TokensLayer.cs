@@ -25,7 +25,7 @@ public sealed class TokensLayer : ReweightLayer
         indices = Frozen("token_indices", tensor(tokens.Select(token => (long)token).ToArray(), device: Device), saved: false);
         using var _ = no_grad();
         using var table = Table();
-        rows = Trainable(name, fresh ? Normal(1, tokens.Count, table.shape[1]) : Computed(() => table.index_select(0, indices), [tokens.Count, .. table.shape[1..]]));
+        rows = Trainable(name, fresh ? Normal(1, tokens.Count, table.size(1)) : Computed(() => table.index_select(0, indices), [tokens.Count, .. table.shape[1..]]));
     }
 
     /// <summary>Creates the layer for a head that is tied to the embedding. It uses the same rows.</summary>
@@ -58,8 +58,8 @@ public sealed class TokensLayer : ReweightLayer
         var positions = hit.any(1).nonzero().reshape(-1);
         if (positions.numel() == 0) return output.add(rows.sum().mul(Constant(0)).to_type(output.dtype), One);   // keeps the rows in the graph
         var found = hit.to_type(ScalarType.Int64).argmax(1).index_select(0, positions);
-        var size = output.shape[^1];
-        return output.reshape(-1, size).index_copy(0, positions, rows.index_select(0, found).to_type(output.dtype)).view(output.shape);
+        var size = output.size(-1);
+        return output.reshape(-1, size).index_copy(0, positions, rows.index_select(0, found).to_type(output.dtype)).view(output.Sizes());
     }
 
     private Tensor Table() => Target.IsLookup ? Target.ReadMatrix().t() : Target.ReadMatrix();

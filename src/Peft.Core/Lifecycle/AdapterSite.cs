@@ -104,12 +104,15 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     private NodeProduct? ProductOf(LowRankUpdate factors, double dropout, bool folds)
     {
         if (!folds) return LowRankProductOf(factors, dropout);
-        return Target.Storage.Parameter is { } stored ? FactoredProduct.Of(Target.ToMatrix(stored), Target.Bias, factors.A, factors.B, factors.Scale) : null;
+        return Target.Storage.Parameter is { } stored ? FactoredProduct.Of(MatrixOf(stored), Target.Bias, factors.A, factors.B, factors.Scale) : null;
     }
 
     private LowRankProduct? LowRankProductOf(LowRankUpdate factors, double dropout = 0) => LowRankProduct.Of(Matrix(), Target.Bias, factors.A, factors.B, factors.Scale, dropout);
 
-    private FrozenMatrix Matrix() => Target.Storage.Parameter is { } stored ? new(Target.ToMatrix(stored)) : new(null, Target.Storage, Target.IsStoredTransposed);
+    private FrozenMatrix Matrix() => Target.Storage.Parameter is { } stored ? new(MatrixOf(stored)) : new(null, Target.Storage, Target.IsStoredTransposed);
+
+    // Nodes know a parameter, which nothing changes before their backward pass, from a view.
+    private Tensor MatrixOf(TorchSharp.Modules.Parameter stored) => Target.IsStoredTransposed ? Target.ToMatrix(stored) : stored;
 
     /// <summary>The module with its adapters as a product of a step; null if it is something else.</summary>
     /// <param name="rows">Number of rows.</param>

@@ -39,8 +39,8 @@ internal sealed class RowGroups
     /// <param name="keepsStacked">True if the stacked factors stay valid until <see cref="ForgetStacked"/>.</param>
     public Tensor Forward(AdapterSite site, Tensor input, bool keepsStacked = false)
     {
-        if (input.shape[0] != count)
-            throw new PeftException($"{path} received a batch of {input.shape[0]} rows, but adapters were assigned to {count} rows. Pass one adapter (or {nameof(PeftModel)}.{nameof(PeftModel.Base)}) per row.");
+        if (input.size(0) != count)
+            throw new PeftException($"{path} received a batch of {input.size(0)} rows, but adapters were assigned to {count} rows. Pass one adapter (or {nameof(PeftModel)}.{nameof(PeftModel.Base)}) per row.");
         if (groups.Length == 1) return site.Forward(groups[0].Layers, input, null);
         if (Together(site, input, keepsStacked) is { } all) return all;
         using var scope = NewDisposeScope();

@@ -20,15 +20,15 @@ internal sealed class StackedUpdates : IDisposable
     public static StackedUpdates? Of(IReadOnlyList<LowRankUpdate?> updates, long[] groupOf)
     {
         if (updates.OfType<LowRankUpdate>().ToArray() is not [var first, ..] given) return null;
-        if (given.Any(each => each.A.dtype != first.A.dtype || each.B.dtype != first.A.dtype || each.A.shape[1] != first.A.shape[1] || each.B.shape[0] != first.B.shape[0])) return null;
-        var rank = given.Max(each => each.A.shape[0]);
-        var a = zeros([updates.Count, rank, first.A.shape[1]], first.A.dtype, first.A.device);
-        var b = zeros([updates.Count, rank, first.B.shape[0]], first.A.dtype, first.A.device);
+        if (given.Any(each => each.A.dtype != first.A.dtype || each.B.dtype != first.A.dtype || each.A.size(1) != first.A.size(1) || each.B.size(0) != first.B.size(0))) return null;
+        var rank = given.Max(each => each.A.size(0));
+        var a = zeros([updates.Count, rank, first.A.size(1)], first.A.dtype, first.A.device);
+        var b = zeros([updates.Count, rank, first.B.size(0)], first.A.dtype, first.A.device);
         for (var i = 0; i < updates.Count; i++)
         {
             if (updates[i] is not { } each) continue;
-            a[i].narrow(0, 0, each.A.shape[0]).copy_(each.A);
-            b[i].narrow(0, 0, each.A.shape[0]).copy_(each.B.t().mul(Constant(each.Scale)));
+            a[i].narrow(0, 0, each.A.size(0)).copy_(each.A);
+            b[i].narrow(0, 0, each.A.size(0)).copy_(each.B.t().mul(Constant(each.Scale)));
         }
         var own = groupOf.Select((group, row) => group == row).All(same => same);
         return new(a.transpose(1, 2), b, own ? null : tensor(groupOf, device: a.device));
@@ -41,7 +41,7 @@ internal sealed class StackedUpdates : IDisposable
     {
         var (x, y) = input.dim() == 2 ? (input.unsqueeze(1), output.unsqueeze(1)) : (input, output);
         var (down, up) = groups is null ? (a, b) : (a.index_select(0, groups), b.index_select(0, groups));
-        return y.add(x.bmm(down).bmm(up), One).view(output.shape);
+        return y.add(x.bmm(down).bmm(up), One).view(output.Sizes());
     }
 
     /// <summary>Keeps the factors beyond the dispose scope.</summary>

@@ -15,7 +15,7 @@ public sealed class Embedding(long rows, long size, ScalarType? dtype = null, De
         if (weight is not IReadsRows table) return base.Apply(input, weight, bias);
         using var flat = input.reshape(-1);
         using var found = table.ReadRows(flat);
-        return found.view([.. input.shape, weight.Shape[1]]);
+        return found.view([.. input.Sizes(), weight.Shape[1]]);
     }
 
     /// <summary>Looks up the rows <c>[…, size]</c> of a table [rows, size] for ids <c>[…]</c>. Differentiable with respect to the table.</summary>
@@ -23,6 +23,6 @@ public sealed class Embedding(long rows, long size, ScalarType? dtype = null, De
     {
         using var flat = ids.reshape(-1);
         using var rows = table.index_select(0, flat);
-        return rows.view([.. ids.shape, table.shape[1]]);
+        return rows.view([.. ids.Sizes(), table.size(1)]);
     }
 }

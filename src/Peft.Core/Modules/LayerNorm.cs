@@ -18,6 +18,6 @@ public sealed class LayerNorm(long size, double epsilon = 1e-5, bool bias = true
     {
         if (!LayerNormKernel.Supports(input, weight, bias)) return nn.functional.layer_norm(input, [size], weight, bias, epsilon);
         using var scope = NewDisposeScope();
-        return LayerNormKernel.Normalise(input.contiguous(), weight.contiguous(), bias?.contiguous(), empty(input.shape, ScalarType.Float32), (float)epsilon).MoveToOuterDisposeScope();
+        return LayerNormKernel.Normalise(input.contiguous(), weight.contiguous(), bias?.contiguous(), empty(input.Sizes(), ScalarType.Float32), (float)epsilon).MoveToOuterDisposeScope();
     }
 }

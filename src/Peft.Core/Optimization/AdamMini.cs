@@ -9,7 +9,7 @@ internal sealed class AdamMini(FlatParameters parameters, double learningRate, A
     {
         var steps = state.Count();
         var mean = state.Zeros("exp_avg", value).mul_(Constant(options.Beta1)).add_(gradient, alpha: Constant(1 - options.Beta1));
-        var blocks = gradient.dim() < 2 ? gradient.square().mean().reshape(1) : gradient.square().reshape(gradient.shape[0], -1).mean([1]);
+        var blocks = gradient.dim() < 2 ? gradient.square().mean().reshape(1) : gradient.square().reshape(gradient.size(0), -1).mean([1]);
         var square = state.Zeros("exp_avg_sq", value, blocks.shape).mul_(Constant(options.Beta2)).add_(blocks, alpha: Constant(1 - options.Beta2));
         var denominator = square.div(Constant(1 - Math.Pow(options.Beta2, steps))).sqrt_().add_(Constant(options.Epsilon), One);
         if (gradient.dim() >= 2) denominator = denominator.view([-1, .. value.shape[1..].Select(_ => 1L)]);

@@ -7,12 +7,12 @@ internal sealed class Apollo(FlatParameters parameters, double learningRate, Apo
 {
     private protected override void Update(Tensor value, Tensor gradient, SliceState state, double rate, double decay)
     {
-        if (value.dim() != 2 || Math.Min(value.shape[0], value.shape[1]) <= options.Rank)
+        if (value.dim() != 2 || Math.Min(value.size(0), value.size(1)) <= options.Rank)
         {
             AdamStep.Run(value, gradient, state, rate, decay, options.Beta1, options.Beta2, options.Epsilon);
             return;
         }
-        var left = value.shape[0] <= value.shape[1];   // the shorter dimension is projected; channels run along the longer one
+        var left = value.size(0) <= value.size(1);   // the shorter dimension is projected; channels run along the longer one
         var projection = Projection(gradient, state.TensorName, left);
         var low = left ? projection.mm(gradient) : gradient.mm(projection.t());
         var direction = AdamStep.Direction(low, state, options.Beta1, options.Beta2, options.Epsilon);

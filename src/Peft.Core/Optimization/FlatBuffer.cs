@@ -76,7 +76,7 @@ internal sealed class FlatBuffer : IDisposable
         using var _ = no_grad();
         var (dtype, device) = (Values.dtype, Values.device);
         Gradients.Dispose();   // before the new ones are allocated
-        Gradients = zeros(all ? Values.shape[0] : Math.Max(1, (end + NormBlock - 1) / NormBlock) * NormBlock, dtype: dtype, device: device).DetachFromDisposeScope();
+        Gradients = zeros(all ? Values.size(0) : Math.Max(1, (end + NormBlock - 1) / NormBlock) * NormBlock, dtype: dtype, device: device).DetachFromDisposeScope();
         gradientStarts = all ? null : starts;
         gradientsAddress = TensorAddress.Of(Gradients);
     }

@@ -14,14 +14,14 @@ internal sealed class Muon(FlatParameters parameters, double learningRate, MuonO
         }
         var momentum = state.Zeros("momentum_buffer", value).lerp_(gradient, full(1, Constant(1 - options.Momentum), value.dtype, device: value.device));
         var update = Orthogonalize(gradient.lerp(momentum, full(1, Constant(options.Momentum), value.dtype, device: value.device)), options.Iterations);
-        value.mul_(Constant(1 - rate * decay)).add_(update, alpha: Constant(-rate * Math.Sqrt(Math.Max(1, (double)value.shape[0] / value.shape[1]))));
+        value.mul_(Constant(1 - rate * decay)).add_(update, alpha: Constant(-rate * Math.Sqrt(Math.Max(1, (double)value.size(0) / value.size(1)))));
     }
 
     // A quintic Newton–Schulz iteration that drives all singular values towards 1, with the coefficients of the source.
     internal static Tensor Orthogonalize(Tensor matrix, int iterations)
     {
         const double A = 3.4445, B = -4.7750, C = 2.0315;
-        var tall = matrix.shape[0] > matrix.shape[1];
+        var tall = matrix.size(0) > matrix.size(1);
         var x = tall ? matrix.t() : matrix;
         x = x.div(x.norm().add(Constant(1e-7), One));
         for (var i = 0; i < iterations; i++)

@@ -51,7 +51,7 @@ public sealed class ForwardPass
     internal static IDisposable EnterRun(long start, long length, long of)
     {
         var outer = Current;
-        var tokens = outer.Tokens?.Part(ids => ids.narrow(1, 0, ids.shape[1] - of + start + length));
+        var tokens = outer.Tokens?.Part(ids => ids.narrow(1, 0, ids.size(1) - of + start + length));
         return Enter(new ForwardPass(outer) { Positions = outer.Positions?.Run(start, length, of), Tokens = tokens }, tokens);
     }
 
@@ -60,7 +60,7 @@ public sealed class ForwardPass
     public static Tensor SelectRows(Tensor perRow)
     {
         ArgumentNullException.ThrowIfNull(perRow);
-        return Current.Rows is not { } rows || perRow.shape[0] == 1 ? perRow : perRow.index_select(0, rows.to(perRow.device));
+        return Current.Rows is not { } rows || perRow.size(0) == 1 ? perRow : perRow.index_select(0, rows.to(perRow.device));
     }
 
     private static Exit Enter(ForwardPass pass, IDisposable? owned = null)

@@ -41,15 +41,15 @@ public sealed class PassPositions
     }
 
     /// <summary>Selects a span of the new positions, for a layer that processes only that span as a separate sequence.</summary>
-    internal PassPositions Run(long start, long length, long of) => new() { Rows = Rows, IsCausal = IsCausal, Real = Real?.narrow(1, Real.shape[1] - of + start, length), VirtualTokens = (int)Math.Clamp(VirtualTokens - Past - start, 0, length) };
+    internal PassPositions Run(long start, long length, long of) => new() { Rows = Rows, IsCausal = IsCausal, Real = Real?.narrow(1, Real.size(1) - of + start, length), VirtualTokens = (int)Math.Clamp(VirtualTokens - Past - start, 0, length) };
 
     private Tensor Mean(object key, Tensor values)
     {
         using var scope = NewDisposeScope();
         var all = Memory?.Append(key, values, ForwardPass.Current.Rows, Rows) ?? values;
-        var (length, count) = (values.shape[1], all.shape[1]);
-        if (PackedLengths is { } lengths) return cat([.. all.split([.. lengths.Select(each => (long)each)], 1).Select(part => Mean(part, null).expand(-1, part.shape[1], -1))], 1).MoveToOuterDisposeScope();
-        var real = Real is null ? null : ForwardPass.SelectRows(Real.narrow(1, Real.shape[1] - count, count)).unsqueeze(-1).to_type(values.dtype);
+        var (length, count) = (values.size(1), all.size(1));
+        if (PackedLengths is { } lengths) return cat([.. all.split([.. lengths.Select(each => (long)each)], 1).Select(part => Mean(part, null).expand(-1, part.size(1), -1))], 1).MoveToOuterDisposeScope();
+        var real = Real is null ? null : ForwardPass.SelectRows(Real.narrow(1, Real.size(1) - count, count)).unsqueeze(-1).to_type(values.dtype);
         var mean = Mean(all, real);
         return (IsCausal ? mean.narrow(1, count - length, length) : mean).MoveToOuterDisposeScope();
     }
@@ -57,7 +57,7 @@ public sealed class PassPositions
     private Tensor Mean(Tensor values, Tensor? real)
     {
         if (real is not null) values = values.mul(real);
-        if (!IsCausal) return values.sum(1, keepdim: true).div(real?.sum(1, keepdim: true).clamp(min: Constant(1)) ?? tensor((double)values.shape[1], values.dtype, values.device));
-        return values.cumsum(1).div(real?.cumsum(1).clamp(min: Constant(1)) ?? arange(Constant(1), Constant(values.shape[1] + 1), One, values.dtype, values.device).view(1, -1, 1));
+        if (!IsCausal) return values.sum(1, keepdim: true).div(real?.sum(1, keepdim: true).clamp(min: Constant(1)) ?? tensor((double)values.size(1), values.dtype, values.device));
+        return values.cumsum(1).div(real?.cumsum(1).clamp(min: Constant(1)) ?? arange(Constant(1), Constant(values.size(1) + 1), One, values.dtype, values.device).view(1, -1, 1));
     }
 }

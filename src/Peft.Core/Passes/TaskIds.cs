@@ -17,7 +17,7 @@ public static class TaskIds
                 : throw new PeftException($"An adapter with {count} tasks requires the task of each row: call the model within `using (peft.Tasks(…))`, or add task_ids to the batches.");
         TensorRules.RequireRank(given, nameof(given), "[rows]");
         TensorRules.RequireWhole(given, nameof(given));
-        if (given.shape[0] == 0) throw new ArgumentException("There are no task ids: pass one for each row, or one for all rows.", nameof(given));
+        if (given.size(0) == 0) throw new ArgumentException("There are no task ids: pass one for each row, or one for all rows.", nameof(given));
         if (TensorRules.Outside(given, count) is { } odd) throw new PeftException($"Task {odd} was selected, but the adapter has {count} tasks, numbered from 0.");
         return given.to(ScalarType.Int64, device);
     }

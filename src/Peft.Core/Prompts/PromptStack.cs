@@ -40,7 +40,7 @@ public sealed class PromptStack
         => cat([.. rows.Select((row, i) =>
         {
             using var seen = ForwardPass.EnterRows(tensor(new[] { (long)i }, device: input.device));
-            return Open(row, layer, input.narrow(0, i, 1)) is var open && open.shape[1] == 1 ? open.expand(-1, input.shape[1], -1) : open;
+            return Open(row, layer, input.narrow(0, i, 1)) is var open && open.size(1) == 1 ? open.expand(-1, input.size(1), -1) : open;
         })], 0);
 
     // The factor is 1 for prefixes without a gate and for the padding of rows with fewer tokens.
@@ -48,10 +48,10 @@ public sealed class PromptStack
     {
         var each = row.OfType<IPrefix>().Where(prompt => prompt.PrefixCount > 0).Select(prompt => prompt.Gates?[layer](input) ?? Ones(prompt.PrefixCount))
             .Prepend(Ones(PrefixCount - row.OfType<IPrefix>().Sum(prompt => prompt.PrefixCount))).ToList();
-        var length = each.Max(open => open.shape[1]);
+        var length = each.Max(open => open.size(1));
         return cat([.. each.Select(open => open.expand(-1, length, -1))], 2);
 
-        Tensor Ones(int count) => ones([input.shape[0], 1, count], input.dtype, input.device);
+        Tensor Ones(int count) => ones([input.size(0), 1, count], input.dtype, input.device);
     }
 
     /// <summary>Creates the virtual tokens for a forward pass. Rows with fewer tokens than others begin with zeros.</summary>
@@ -63,9 +63,9 @@ public sealed class PromptStack
     {
         if (rows.Length > 1 && rows.Length != batch) throw new PeftException($"Adapters were set for {rows.Length} rows, but the input has {batch}.");
         var tasks = state.Tasks;
-        if (tasks is not null && tasks.shape[0] != 1 && tasks.shape[0] != batch) throw new PeftException($"Tasks were set for {tasks.shape[0]} rows, but the input has {batch}.");
+        if (tasks is not null && tasks.size(0) != 1 && tasks.size(0) != batch) throw new PeftException($"Tasks were set for {tasks.size(0)} rows, but the input has {batch}.");
         if (rows.Length == 1) return Join(rows[0], tasks);
-        if (tasks is not null && tasks.shape[0] > 1) return VirtualTokens.Rows([.. rows.Select((row, i) => Join(row, tasks.narrow(0, i, 1)))]);
+        if (tasks is not null && tasks.size(0) > 1) return VirtualTokens.Rows([.. rows.Select((row, i) => Join(row, tasks.narrow(0, i, 1)))]);
         // Rows with the same adapter use the same tokens.
         var made = new Dictionary<object, VirtualTokens>(ReferenceEqualityComparer.Instance);
         return VirtualTokens.Rows([.. rows.Select(row =>

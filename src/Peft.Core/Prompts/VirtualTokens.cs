@@ -63,9 +63,9 @@ public sealed record VirtualTokens
     private static Tensor? Join(Tensor? first, Tensor? second, long dimension)
     {
         if (first is null || second is null) return first ?? second;
-        var rows = Math.Max(first.shape[0], second.shape[0]);
+        var rows = Math.Max(first.size(0), second.size(0));
         return cat([Wide(first), Wide(second)], dimension);
 
-        Tensor Wide(Tensor each) => each.shape[0] == rows ? each : each.expand([rows, .. each.shape[1..]]);
+        Tensor Wide(Tensor each) => each.size(0) == rows ? each : each.expand([rows, .. each.shape[1..]]);
     }
 }

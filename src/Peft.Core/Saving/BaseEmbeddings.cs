@@ -60,12 +60,12 @@ internal static class BaseEmbeddings
             var weight = target.Storage.Read();
             var saved = file.Read(key, weight.device, weight.dtype);
             if (saved.allclose(weight, 1e-3, 1e-5)) continue;
-            var known = (model.Module as IPretrainedModel)?.ResizedFrom is { } original ? Math.Min(original, weight.shape[0]) : weight.shape[0];
+            var known = (model.Module as IPretrainedModel)?.ResizedFrom is { } original ? Math.Min(original, weight.size(0)) : weight.size(0);
             if (!saved.narrow(0, 0, known).allclose(weight.narrow(0, 0, known), 1e-3, 1e-5))
                 throw new AdapterMismatchException($"{folder}: {key} differs from {target.Path} of this model: the adapter belongs to another base model.");
             if (model.Adapters.Count > 0)
                 throw new AdapterMismatchException($"{folder}: {key} has other rows for the added tokens than this model, whose other adapters were trained or loaded with the model's rows. Load the adapter into a separate model.");
-            fresh.Add((weight.narrow(0, known, weight.shape[0] - known), saved.narrow(0, known, weight.shape[0] - known)));
+            fresh.Add((weight.narrow(0, known, weight.size(0) - known), saved.narrow(0, known, weight.size(0) - known)));
         }
         foreach (var (into, rows) in fresh) into.copy_(rows);
     }

@@ -6,7 +6,7 @@ namespace Peft;
 
 /// <summary>TorchSharp's Conv1d, Conv2d and Conv3d: a weight <c>[out, in/groups, kernel…]</c>, viewed as a matrix with all dimensions except the first flattened.</summary>
 internal sealed class ConvolutionTarget(string path, Convolution module)
-    : Target(path, module, module.groups > 1 ? ModuleKinds.GroupedConvolution : ModuleKinds.Convolution, module.weight!.shape[0], module.weight.shape.AsSpan(1))
+    : Target(path, module, module.groups > 1 ? ModuleKinds.GroupedConvolution : ModuleKinds.Convolution, module.weight!.size(0), module.weight.shape.AsSpan(1))
 {
     private readonly long[] inner = module.weight.shape[1..];   // [in/groups, kernel…]
 
@@ -19,7 +19,7 @@ internal sealed class ConvolutionTarget(string path, Convolution module)
     // A matrix as wide as all groups together reads all channels.
     public override Tensor Apply(Tensor input, Tensor matrix, Tensor? bias = null)
     {
-        var (rows, columns) = (matrix.shape[0], matrix.shape[1]);
+        var (rows, columns) = (matrix.size(0), matrix.size(1));
         var groups = columns == In ? module.groups : 1;
         if (rows % groups != 0)
             throw new PeftException($"{Path} is a convolution with {groups} groups: its input cannot be projected to {rows} channels. Exclude it from the targets.");
@@ -63,7 +63,7 @@ internal sealed class ConvolutionTarget(string path, Convolution module)
     {
         var ones = Ones;
         using var kernel = matrix.reshape([Out, -1, .. ones]);
-        return Run(hidden, kernel, null, ones, [.. ones.Select(_ => 0L)], ones, hidden.shape[^(ones.Length + 1)] / kernel.shape[1]);
+        return Run(hidden, kernel, null, ones, [.. ones.Select(_ => 0L)], ones, hidden.shape[^(ones.Length + 1)] / kernel.size(1));
     }
 
     private static Tensor Run(Tensor x, Tensor kernel, Tensor? bias, long[] stride, long[] padding, long[] dilation, long groups) => stride.Length switch

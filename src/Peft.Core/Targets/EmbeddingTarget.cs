@@ -10,7 +10,7 @@ internal sealed class EmbeddingTarget : Target
     public EmbeddingTarget(string path, TorchSharp.Modules.Embedding module) : this(path, module, module.weight!) { }
 
     // The native module returns a new wrapper of its weight at each call.
-    private EmbeddingTarget(string path, nn.Module module, Parameter weight) : base(path, module, ModuleKinds.Embedding, weight.shape[1], weight.shape[0])
+    private EmbeddingTarget(string path, nn.Module module, Parameter weight) : base(path, module, ModuleKinds.Embedding, weight.size(1), weight.size(0))
         => Storage = new ParameterStorage(weight);
 
     public override WeightStorage Storage { get; }

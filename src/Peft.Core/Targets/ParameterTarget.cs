@@ -9,7 +9,7 @@ namespace Peft;
 /// code knows how the parameter is used, so an adapter cannot wrap the operation. Instead, the parameter has the adapted value while the module runs.
 /// </summary>
 internal sealed class ParameterTarget(string path, string name, nn.Module owner, Parameter parameter)
-    : Target(path, owner, parameter.dim() >= 2 ? ModuleKinds.Linear : ModuleKinds.Norm, parameter.dim() >= 2 ? parameter.shape[^2] : parameter.numel(), parameter.dim() >= 2 ? parameter.shape[^1] : 1)
+    : Target(path, owner, parameter.dim() >= 2 ? ModuleKinds.Linear : ModuleKinds.Norm, parameter.dim() >= 2 ? parameter.size(-2) : parameter.numel(), parameter.dim() >= 2 ? parameter.size(-1) : 1)
 {
     private static readonly FieldInfo Handle = typeof(Tensor).GetField("handle", BindingFlags.NonPublic | BindingFlags.Instance)
         ?? throw new PeftException("This version of TorchSharp has no field Tensor.handle: use the version with which Peft was built.");

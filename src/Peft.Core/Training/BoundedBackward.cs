@@ -100,7 +100,7 @@ internal sealed class BoundedBackward(IReadOnlyList<IBackward> runners, Trainer 
             + (Rows(part) > 1 ? " (by this objective, model or adapter): use a smaller BatchSize with GradientAccumulation" : ": use shorter rows")
             + $". Other remedies are activation checkpointing (CheckpointActivations), a quantized base model, a smaller rank, or a larger {nameof(TrainingOptions.MaxMemory)}.");
 
-    private static int Rows(Batch batch) => batch.PackedLengths?.Count ?? (batch.InputIds.dim() == 0 ? 1 : (int)batch.InputIds.shape[0]);
+    private static int Rows(Batch batch) => batch.PackedLengths?.Count ?? (batch.InputIds.dim() == 0 ? 1 : (int)batch.InputIds.size(0));
 
     private static long Positions(Batch batch) => batch.InputIds.numel();
 }

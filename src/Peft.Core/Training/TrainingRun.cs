@@ -20,6 +20,7 @@ internal sealed class TrainingRun : IDisposable
     private readonly IDisposable? restarts;
     private readonly TrainingMeter meter;
     private readonly MemoryMeter memory;
+    private readonly YoungObjects young = new();
     private readonly RunLog? log;
     private readonly TrainerControl control;
     private readonly RunState state;
@@ -152,6 +153,7 @@ internal sealed class TrainingRun : IDisposable
         if (options.Restarts is { } restart && restart.IsDue(state.Step, totalSteps)) Restart(restart);
         var elapsed = trainer.Time.GetElapsedTime(start);
         if (elapsed > LongStep && TorchRuntime.Cpu.MemoryReturn && (options.MaxMemory is not null || state.Step % StepsPerReturn == 0)) MemoryMeter.Trim();
+        if (TorchRuntime.Cpu.MemoryReturn) young.Collect();
         stepTime += elapsed;
         tokens += outcome.Tokens;
         return new(state.Step, totalSteps, (double)state.Step / stepsPerEpoch, outcome.Loss, outcome.GradientNorm, factor * optimizer.LearningRate,

@@ -16,7 +16,7 @@ internal static class GgufAdapterExport
         using var gradients = no_grad();
         var names = new GgufNames(model);
         var updates = LowRankUpdates.Of(adapter).Select(each => (Tensor: names.Of(each.Target.Path, "weight")!, each.Target, each.Update)).OrderBy(each => each.Tensor, StringComparer.Ordinal).ToArray();
-        var alpha = (adapter.Options as LoraOptions)?.Alpha ?? updates[0].Update.Scale * updates[0].Update.A.shape[0];
+        var alpha = (adapter.Options as LoraOptions)?.Alpha ?? updates[0].Update.Scale * updates[0].Update.A.size(0);
         var writer = new GgufWriter();
         writer.Add("general.architecture", GgufArchitecture.NameOf(model)!);
         writer.Add("general.type", "adapter");
@@ -28,7 +28,7 @@ internal static class GgufAdapterExport
         {
             var (a, b) = (Float(update.A), Float(update.B));
             // With an alpha of 0, llama.cpp leaves alpha / rank out.
-            var factor = alpha == 0 ? update.Scale : update.Scale * a.shape[0] / alpha;
+            var factor = alpha == 0 ? update.Scale : update.Scale * a.size(0) / alpha;
             if (Math.Abs(factor - 1) > 1e-12) b = b.mul(Constant(factor));
             Add(writer, tensor + ".lora_a", target.IsLookup ? a.t() : a);
             Add(writer, tensor + ".lora_b", GgufModelExport.Reordered(model, tensor, b));

@@ -65,7 +65,7 @@ internal static class GgufModelExport
 
     /// <summary>The rows in the order of the file.</summary>
     public static Tensor Reordered(PretrainedModel model, string tensor, Tensor values)
-        => GgufRows.Order(model, tensor, values.shape[0]) is { } order ? values.index_select(0, order.argsort()) : values;
+        => GgufRows.Order(model, tensor, values.size(0)) is { } order ? values.index_select(0, order.argsort()) : values;
 
     // llama.cpp wants norms, biases and position embeddings in float32.
     private static GgufType TypeOf(string tensor, long[] shape, GgufWeights weights)

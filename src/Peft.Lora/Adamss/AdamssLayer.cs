@@ -21,7 +21,7 @@ internal sealed class AdamssLayer : DeltaLayer, IUpdatesBias
         subspaces = [.. groups.Select((rows, i) =>
         {
             var initial = InitialFactor(HasValues ? left.index_select(0, tensor(rows, device: left.device)) : left.narrow(0, 0, rows.Length), options);
-            var up = options.Initialization == "orthogonal" ? Zeros(rows.Length, initial.shape[0]) : Normal(0.01, rows.Length, initial.shape[0]);
+            var up = options.Initialization == "orthogonal" ? Zeros(rows.Length, initial.size(0)) : Normal(0.01, rows.Length, initial.size(0));
             return new Subspace(Make($"adamss_A.{i}", initial, options), Make($"adamss_B.{i}", up, options));
         })];
     }
@@ -40,7 +40,7 @@ internal sealed class AdamssLayer : DeltaLayer, IUpdatesBias
     {
         var weight = Target.ReadMatrix(ScalarType.Float32);
         if (hasBias) weight = cat([weight, Target.Bias!.to_type(ScalarType.Float32).unsqueeze(1)], 1);
-        var (rows, columns) = (weight.shape[0], weight.shape[1]);
+        var (rows, columns) = (weight.size(0), weight.size(1));
         var rank = (int)Math.Min(options.Rank, Math.Min(rows, columns));
         if (!HasValues) return (Zeros(rows, rank), Zeros(rank, columns));
         using var random = new SeededRandom(options.RandomSeed, Device);
@@ -51,14 +51,14 @@ internal sealed class AdamssLayer : DeltaLayer, IUpdatesBias
 
     // Tensors on the meta device have no values to cluster: groups of equal size take as much memory.
     private long[][] Groups(Tensor left, int count)
-        => !HasValues ? [.. Enumerable.Range(0, (int)left.shape[0]).GroupBy(row => row % count).Select(group => group.Select(row => (long)row).ToArray())] : Clusters.Of(left, count);
+        => !HasValues ? [.. Enumerable.Range(0, (int)left.size(0)).GroupBy(row => row % count).Select(group => group.Select(row => (long)row).ToArray())] : Clusters.Of(left, count);
 
     // Leading right singular vectors of the group's rows.
     private Tensor InitialFactor(Tensor rows, AdamssOptions options)
     {
-        if (!HasValues) return Zeros(Math.Min(options.SubspaceRank, Math.Min(rows.shape[0], rows.shape[1])), rows.shape[1]);
+        if (!HasValues) return Zeros(Math.Min(options.SubspaceRank, Math.Min(rows.size(0), rows.size(1))), rows.size(1));
         var (_, s, vt) = linalg.svd(rows, fullMatrices: false);
-        var rank = Math.Min(options.SubspaceRank, s.shape[0]);
+        var rank = Math.Min(options.SubspaceRank, s.size(0));
         // The threshold applies to the eigenvalues of the Gram matrix, which are squared singular values.
         if (options.UseDynamicRank) rank = Math.Clamp(s.square().gt(s[0].square().mul(Constant(options.SvdThreshold))).sum().item<long>(), 1, rank);
         return vt.narrow(0, 0, rank).contiguous();

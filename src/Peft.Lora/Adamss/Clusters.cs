@@ -19,7 +19,7 @@ internal static class Clusters
         var flat = matrix.detach().to_type(ScalarType.Float64).cpu();
         var limit = flat.var([0], unbiased: false).mean().item<double>() * Tolerance;
         flat = flat.sub(flat.mean([0], keepdim: true));
-        var (rows, columns) = ((int)flat.shape[0], (int)flat.shape[1]);
+        var (rows, columns) = ((int)flat.size(0), (int)flat.size(1));
         count = Math.Min(count, rows);
         var centres = flat.index_select(0, tensor(new MersenneTwister(Seed).Choose(rows, count).Select(row => (long)row).ToArray()));
         var labels = Nearest(flat, centres);
@@ -43,7 +43,7 @@ internal static class Clusters
     // An empty group takes the row that is farthest from its own centre.
     private static Tensor Means(Tensor rows, long[] labels, Tensor centres)
     {
-        var count = (int)centres.shape[0];
+        var count = (int)centres.size(0);
         var groups = tensor(labels);
         var sums = zeros_like(centres).index_add_(0, groups, rows, Constant(1));
         var sizes = Enumerable.Range(0, count).Select(group => labels.LongCount(label => label == group)).ToArray();

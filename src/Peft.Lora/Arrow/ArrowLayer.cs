@@ -32,7 +32,7 @@ internal sealed class ArrowLayer : TransformLayer
         var similarity = nn.functional.linear(input, prototypes).abs();
         var (best, index) = similarity.topk(options.TopExperts, -1);
         var weights = zeros_like(similarity).scatter(-1, index, best.div(Constant(options.Temperature)).softmax(-1)).mul(scalings);
-        var hidden = nn.functional.linear(input, a).mul(weights.repeat_interleave(a.shape[0] / scalings.shape[0], -1));
+        var hidden = nn.functional.linear(input, a).mul(weights.repeat_interleave(a.size(0) / scalings.size(0), -1));
         return output.add(nn.functional.dropout(nn.functional.linear(hidden, b), dropout, Training), One);
     }
 

@@ -29,7 +29,7 @@ internal sealed class C3aLayer : DeltaLayer
     }
 
     public override Tensor Delta()
-        => kernel.index_select(2, indices).view(kernel.shape[0], kernel.shape[1], size, size).permute(0, 2, 1, 3).reshape(Target.Out, Target.In).div(Constant(Target.In));
+        => kernel.index_select(2, indices).view(kernel.size(0), kernel.size(1), size, size).permute(0, 2, 1, 3).reshape(Target.Out, Target.In).div(Constant(Target.In));
 
     // Folding into the weight would compute the exact gradient.
     protected override double CostPerPosition => !exact && is_grad_enabled() ? 0 : base.CostPerPosition;

@@ -18,7 +18,7 @@ internal sealed class FrodLayer : DeltaLayer
         startLengths = Frozen("frod_lambda_l0", start.clone(), saved: false);
         u = Frozen("frod_U", directions, saved: false);
         lengths = Trainable("frod_lambda_l", options.InitWeights ? start : start.add(Normal(0.1, start.shape), One));
-        values = Trainable("frod_lambda_s_values", options.InitWeights ? Zeros(indices.shape[1]) : Normal(0.1, indices.shape[1]));
+        values = Trainable("frod_lambda_s_values", options.InitWeights ? Zeros(indices.size(1)) : Normal(0.1, indices.size(1)));
     }
 
     public override Tensor Delta() => Middle(u).mm(v.t());

@@ -42,20 +42,20 @@ internal sealed class FrodProjections : SharedTensors
     private static Tensor CommonBasis(IReadOnlyList<Tensor> matrices, double regularization)
     {
         var stacked = cat([.. matrices], 0);
-        if (stacked.shape[0] < stacked.shape[1])
+        if (stacked.size(0) < stacked.size(1))
         {
             var (_, _, vt) = linalg.svd(stacked, fullMatrices: true);
             return vt.t();
         }
         var (q, r) = linalg.qr(stacked);
-        var ridge = eye(r.shape[1], dtype: r.dtype, device: r.device).mul(Constant(regularization));
+        var ridge = eye(r.size(1), dtype: r.dtype, device: r.device).mul(Constant(regularization));
         var mean = zeros_like(ridge);
         var start = 0L;
         foreach (var matrix in matrices)
         {
-            var part = q.narrow(0, start, matrix.shape[0]);
+            var part = q.narrow(0, start, matrix.size(0));
             mean = mean.add(linalg.inv(part.t().mm(part).add(ridge, One)), alpha: Constant(1.0 / matrices.Count));
-            start += matrix.shape[0];
+            start += matrix.size(0);
         }
         var (_, vectors) = linalg.eigh(mean);
         return r.t().mm(vectors);

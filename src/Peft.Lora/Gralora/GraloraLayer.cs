@@ -25,13 +25,13 @@ internal sealed class GraloraLayer : DeltaLayer
 
     public override Tensor Delta() => Product(eye(Target.In, dtype: a.dtype, device: a.device)).t();
 
-    protected override double MultiplyCost => (a.shape[2] + (generalA?.shape[0] ?? 0)) * (double)(Target.In + Target.Out);
+    protected override double MultiplyCost => (a.size(2) + (generalA?.size(0) ?? 0)) * (double)(Target.In + Target.Out);
 
     protected override Tensor? Multiply(Tensor input) => Product(input.reshape(-1, Target.In)).view([.. input.shape[..^1], Target.Out]);
 
     private Tensor Product(Tensor x)   // [positions, in]
     {
-        var (k, r) = (a.shape[0], a.shape[2]);
+        var (k, r) = (a.size(0), a.size(2));
         var hidden = x.view(-1, k, Target.In / k).transpose(0, 1).bmm(a);                            // [k (n), positions, r]
         var mixed = hidden.view(k, -1, k, r / k).permute(2, 1, 0, 3).reshape(k, -1, r).mul(Constant(scaling));   // [k (j), positions, r]
         var output = mixed.bmm(b).transpose(0, 1).reshape(-1, Target.Out);

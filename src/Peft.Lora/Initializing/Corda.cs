@@ -33,7 +33,7 @@ public static class Corda
             var gram = rows.t().mm(rows);
             if (sum is null) sum = zeros_like(gram).DetachFromDisposeScope();
             sum.add_(gram, One);
-            sums[target] = (sum, count + rows.shape[0]);
+            sums[target] = (sum, count + rows.size(0));
         });
         if (sums.Count == 0) throw new AdapterOptionsException("No sample reached an adapted module: CorDA needs samples.");
         using var _ = no_grad();
@@ -59,7 +59,7 @@ public static class Corda
     // A covariance matrix is nearly singular: the damping of its diagonal grows until the inverse is accurate.
     private static (Tensor Damped, Tensor Inverse) Invert(Tensor covariance)
     {
-        var identity = eye(covariance.shape[0], dtype: covariance.dtype, device: covariance.device);
+        var identity = eye(covariance.size(0), dtype: covariance.dtype, device: covariance.device);
         var mean = covariance.diagonal().mean();
         for (var damping = 0.01; ; damping *= 2)
         {

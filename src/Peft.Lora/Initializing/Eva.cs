@@ -32,7 +32,7 @@ public static class Eva
             {
                 if (components.TryGetValue(target, out var pca) && !pca.HasConverged) pca.Add(rows, options.Tau);
             }, until: () => components.Values.All(pca => pca.HasConverged));
-            if (components.FirstOrDefault(pair => pair.Value.Components is null || pair.Value.Components.shape[0] < lora.Rank) is { Key: { } lacking })
+            if (components.FirstOrDefault(pair => pair.Value.Components is null || pair.Value.Components.size(0) < lora.Rank) is { Key: { } lacking })
                 throw new AdapterOptionsException($"{lacking.Path} got fewer than {lora.Rank} distinct inputs from the samples: EVA needs at least as many as the rank. Give more samples.");
             Apply(model, name, layers, components, options, lora);
         }

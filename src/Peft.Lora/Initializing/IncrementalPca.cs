@@ -29,7 +29,7 @@ internal sealed class IncrementalPca(int components) : IDisposable
     public void Add(Tensor rows, double tolerance)
     {
         using var scope = NewDisposeScope();
-        var added = rows.shape[0];
+        var added = rows.size(0);
         var total = count + added;
         var batchMean = rows.mean([0]);
         var centred = rows - batchMean;
@@ -42,7 +42,7 @@ internal sealed class IncrementalPca(int components) : IDisposable
 
         var newSquare = centred.square().sum(dim: 0).add(correction.square(), One).add(square ?? zeros_like(batchMean), One);
         var newMean = mean is null ? batchMean : mean.mul(Constant(count)).add(batchMean, Constant(added)).div(Constant(total));
-        HasConverged = scaled is not null && Components.shape[0] == kept
+        HasConverged = scaled is not null && Components.size(0) == kept
             && (Components * vectors).sum(dim: 1).abs().ge(Constant(tolerance)).all().item<bool>();
         Keep(newMean, newSquare, values.unsqueeze(1) * vectors, vectors.clone(), values.square() / newSquare.sum(), values.div(Constant(Math.Sqrt(Math.Max(1, total - 1)))));
         count = total;

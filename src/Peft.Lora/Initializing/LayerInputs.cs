@@ -23,7 +23,7 @@ internal static class LayerInputs
                 using (model.Observe((target, input) =>
                        {
                            using var inner = NewDisposeScope();
-                           var rows = input.reshape(-1, input.shape[^1]).to_type(ScalarType.Float32);
+                           var rows = input.reshape(-1, input.size(-1)).to_type(ScalarType.Float32);
                            observe(target, kept is null || kept.numel() == 0 ? rows : rows.index_select(0, kept));
                        }))
                     forward(sample);

@@ -69,7 +69,7 @@ public static class LoftQ
             var (target, layer) = pair;
             if (target.IsLookup || target.Storage is not QuantizedStorage stored) throw new AdapterOptionsException($"{target.Path} is not a quantized linear module, so LoftQ has no quantization error to compensate. Quantize the model, or target other modules.");
             var weight = target.ToMatrix(files.Read(target.Path + ".weight", target.Device, ScalarType.Float32));
-            if (weight.shape[0] != target.Out || weight.shape[1] != target.In) throw new CheckpointException(folder, $"'{target.Path}.weight' is [{string.Join(", ", weight.shape)}], but the model has [{target.Out}, {target.In}].");
+            if (weight.size(0) != target.Out || weight.size(1) != target.In) throw new CheckpointException(folder, $"'{target.Path}.weight' is [{string.Join(", ", weight.shape)}], but the model has [{target.Out}, {target.In}].");
             return Factors(weight.sub(stored.Matrix.Dequantize().to_type(ScalarType.Float32)), layer.Rank, layer.Scaling);
         });
         foreach (var (target, (a, b)) in initial) layers[target].Refactor(a, b, layers[target].Scaling);
@@ -116,7 +116,7 @@ public static class LoftQ
     // Factors whose product times the scaling is the best approximation of a matrix at the given rank.
     private static (Tensor A, Tensor B) Factors(Tensor rest, int rank, double scaling)
     {
-        RequireRank(rest.shape[0], rest.shape[1], rank);
+        RequireRank(rest.size(0), rest.size(1), rank);
         var (u, s, vt) = linalg.svd(rest, fullMatrices: false);
         var root = s.narrow(0, 0, rank).div(Constant(scaling)).sqrt();
         return (root.unsqueeze(1).mul(vt.narrow(0, 0, rank)), u.narrow(1, 0, rank).mul(root));

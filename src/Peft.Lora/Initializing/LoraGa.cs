@@ -122,5 +122,5 @@ public static class LoraGa
 
     // Randomized, with four power iterations, or exact if all singular vectors are needed.
     private static (Tensor U, Tensor S, Tensor Vt) Svd(Tensor matrix, int count, SeededRandom random)
-        => count >= Math.Min(matrix.shape[0], matrix.shape[1]) ? linalg.svd(matrix, fullMatrices: false) : LowRank.Svd(matrix, random.Normal(matrix.shape[1], count).to(matrix.device), 4);
+        => count >= Math.Min(matrix.size(0), matrix.size(1)) ? linalg.svd(matrix, fullMatrices: false) : LowRank.Svd(matrix, random.Normal(matrix.size(1), count).to(matrix.device), 4);
 }

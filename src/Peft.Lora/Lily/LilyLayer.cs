@@ -26,7 +26,7 @@ internal sealed class LilyLayer : TransformLayer, IMixesPositions
 
     protected override Tensor TransformOutput(Tensor input, Tensor output)
     {
-        var (rank, experts) = (a.shape[0], router.shape[0]);
+        var (rank, experts) = (a.size(0), router.size(0));
         var hidden = nn.functional.linear(input.to_type(a.dtype), a);
         var probabilities = nn.functional.linear(hidden, router).softmax(-1).reshape(-1, experts).mean([0]);
         var mixed = probabilities.unsqueeze(0).mm(b.view(experts, -1)).view(rank, -1).mul(Constant(scaling));   // [rank, out]

@@ -31,7 +31,7 @@ internal sealed class BdLoraLayer : LoraLayer
 
     private Tensor Diagonal(Tensor stacked)
     {
-        var (rows, columns) = (stacked.shape[0], stacked.shape[1]);
+        var (rows, columns) = (stacked.size(0), stacked.size(1));
         return stacked.view(blocks, rows / blocks, 1, columns).mul(eye(blocks, dtype: stacked.dtype, device: stacked.device).view(blocks, 1, blocks, 1)).view(rows, blocks * columns);
     }
 

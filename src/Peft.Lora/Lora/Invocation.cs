@@ -11,10 +11,10 @@ internal sealed class Invocation(IReadOnlyList<int> tokens)
         var pass = ForwardPass.Current.Tokens ?? throw new PeftException(
             $"{target.Path} is active only from the invocation tokens on, but no token ids are available in its forward pass. Pass InputIds to the model instead of embeddings, and leave modules outside of its layers (the head) out of TargetModules.");
         var mask = pass.Derive(this, () => From(pass.Ids, pass.PackedLengths));
-        var length = input.dim() == 3 ? input.shape[1] : 0;
-        if (length == 0 || input.shape[0] != mask.shape[0] || length > mask.shape[1])
+        var length = input.dim() == 3 ? input.size(1) : 0;
+        if (length == 0 || input.size(0) != mask.size(0) || length > mask.size(1))
             throw new PeftException($"{target.Path} got an input [{string.Join(", ", input.shape)}] in a forward pass over tokens [{string.Join(", ", mask.shape)}]: its input does not consist of the text's positions. Leave it out of TargetModules.");
-        return mask.narrow(1, mask.shape[1] - length, length).unsqueeze(-1).to(input.dtype, input.device);
+        return mask.narrow(1, mask.size(1) - length, length).unsqueeze(-1).to(input.dtype, input.device);
     }
 
     private Tensor From(Tensor ids, IReadOnlyList<int>? packed)
@@ -26,7 +26,7 @@ internal sealed class Invocation(IReadOnlyList<int> tokens)
 
     private Tensor Single(Tensor ids)
     {
-        var (length, starts) = (ids.shape[1], ids.shape[1] - tokens.Count + 1);
+        var (length, starts) = (ids.size(1), ids.size(1) - tokens.Count + 1);
         if (starts < 1) return zeros_like(ids).to_type(ScalarType.Bool);
         var found = ids.narrow(1, 0, starts).eq(Constant(tokens[0]));
         for (var i = 1; i < tokens.Count; i++) found = found.logical_and(ids.narrow(1, i, starts).eq(Constant(tokens[i])));

@@ -76,8 +76,8 @@ internal class LoraLayer : DeltaLayer, ILowRank, IUpdatesBias, IRestarts
     public IEnumerable<(string Name, Tensor Value)> Plain()
     {
         var (a, b) = (PlainA, PlainB);
-        yield return (Target.FactorName("lora", "A", ".weight"), a.reshape(Target.InputFactorShape(a.shape[0])));
-        yield return (Target.FactorName("lora", "B", ".weight"), b.reshape(Target.OutputFactorShape(a.shape[0])));
+        yield return (Target.FactorName("lora", "A", ".weight"), a.reshape(Target.InputFactorShape(a.size(0))));
+        yield return (Target.FactorName("lora", "B", ".weight"), b.reshape(Target.OutputFactorShape(a.size(0))));
     }
 
     /// <summary>A of the plain LoRA with the same update: <c>[rank or twice that, in]</c>.</summary>
@@ -89,7 +89,7 @@ internal class LoraLayer : DeltaLayer, ILowRank, IUpdatesBias, IRestarts
     /// <summary>Replaces the factors with others, of any rank, and sets their scaling.</summary>
     public void Refactor(Tensor a, Tensor b, double scaling, bool replacesBase = false)
     {
-        var rank = a.shape[0];
+        var rank = a.size(0);
         Replace(A, a.reshape(Target.InputFactorShape(rank)));
         Replace(B, b.reshape(Target.OutputFactorShape(rank)));
         Scaling = scaling;

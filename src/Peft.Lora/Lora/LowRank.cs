@@ -9,7 +9,7 @@ internal static class LowRank
     /// </summary>
     /// <returns>U <c>[rows, rank]</c>, S <c>[rank]</c>, Vᵀ <c>[rank, columns]</c>.</returns>
     public static (Tensor U, Tensor S, Tensor Vt) Svd(Tensor matrix, int rank, int iterations)
-        => Svd(matrix, randn(matrix.shape[1], rank, matrix.dtype, matrix.device), iterations);
+        => Svd(matrix, randn(matrix.size(1), rank, matrix.dtype, matrix.device), iterations);
 
     /// <summary>The same with a given initial subspace <c>[columns, rank]</c>.</summary>
     public static (Tensor U, Tensor S, Tensor Vt) Svd(Tensor matrix, Tensor start, int iterations)

@@ -8,11 +8,11 @@ internal sealed class QaloraLayer(Target target, LoraOptions options) : LoraLaye
 {
     private readonly int size = options.QaloraGroupSize;
 
-    public override Tensor MatrixA => A.repeat_interleave(size, 1).mul(Constant((double)A.shape[1] / size));
+    public override Tensor MatrixA => A.repeat_interleave(size, 1).mul(Constant((double)A.size(1) / size));
 
     protected override Tensor Reduce(Tensor input)
     {
-        var groups = A.shape[1];
+        var groups = A.size(1);
         var pooled = input.reshape([.. input.shape[..^1], groups, size]).sum(dim: -1).mul(Constant((double)groups / size));
         return nn.functional.linear(pooled, A);
     }

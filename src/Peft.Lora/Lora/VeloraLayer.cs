@@ -56,7 +56,7 @@ internal sealed class VeloraLayer : LoraLayer
     // [..., in] as [..., groups, size], zero-padded at the end if the input size is not divisible.
     private Tensor Groups(Tensor x)
     {
-        var missing = velora.Groups * direction.numel() - x.shape[^1];
+        var missing = velora.Groups * direction.numel() - x.size(-1);
         return (missing == 0 ? x : nn.functional.pad(x, (0, missing))).reshape([.. x.shape[..^1], velora.Groups, direction.numel()]);
     }
 

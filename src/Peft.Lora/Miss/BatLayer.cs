@@ -17,7 +17,7 @@ internal sealed class BatLayer : ReweightLayer
 
     protected override Weights Reweight(Weights inner)
     {
-        var r = blocks.shape[1];
+        var r = blocks.size(1);
         var cut = inner.Weight.reshape(Target.Out / r, r, Target.In / r, r).permute(2, 0, 1, 3);        // [in/r, out/r, r, r]
         var added = cut.matmul(blocks).add(blocks, One).permute(1, 2, 0, 3).reshape(Target.Out, Target.In);
         return inner with { Weight = inner.Weight.add(added, One) };

@@ -15,12 +15,12 @@ internal sealed class MissLayer : DeltaLayer
         shard = Trainable("miss_block", options.Form == MissForm.Random ? KaimingUniform(options.Rank, width) : Zeros(options.Rank, width));
     }
 
-    private long Rank => shard.shape[0];
+    private long Rank => shard.size(0);
 
     // Number of pieces of length r that the input is split into. The last piece may be shorter.
     private long Pieces => (Target.In + Rank - 1) / Rank;
 
-    private Tensor Shard() => shard.repeat(1, Target.Out / shard.shape[1]);   // [r, out]
+    private Tensor Shard() => shard.repeat(1, Target.Out / shard.size(1));   // [r, out]
 
     public override Tensor Delta() => Shard().t().repeat(1, Pieces).narrow(1, 0, Target.In);
 

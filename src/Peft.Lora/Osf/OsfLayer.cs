@@ -13,7 +13,7 @@ internal sealed class OsfLayer : DeltaLayer
     {
         var kept = options.KeptAt(target);
         var (u, s, v) = linalg.svd(target.ReadMatrix(ScalarType.Float32), fullMatrices: false);
-        var rest = s.shape[0] - kept;
+        var rest = s.size(0) - kept;
         sLow = Trainable("osf_svd_params.S_low", s.narrow(0, kept, rest).contiguous());
         uLow = Trainable("osf_svd_params.U_low", u.narrow(1, kept, rest).contiguous());
         vLow = Trainable("osf_svd_params.V_low", v.narrow(0, kept, rest).contiguous());

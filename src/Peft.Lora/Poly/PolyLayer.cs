@@ -25,13 +25,13 @@ internal sealed class PolyLayer : TransformLayer
 
     protected override Tensor TransformOutput(Tensor input, Tensor output)
     {
-        var (splits, skills, rank) = (a.shape[0], a.shape[1], a.shape[3]);
+        var (splits, skills, rank) = (a.size(0), a.size(1), a.size(3));
         var ids = ForwardPass.SelectRows(TaskIds.Require(tasks(), taskCount, logits.device));
-        if (ids.shape[0] != 1 && ids.shape[0] != input.shape[0]) throw new PeftException($"{ids.shape[0]} rows have task ids, but {Target.Path} got {input.shape[0]} rows.");
+        if (ids.size(0) != 1 && ids.size(0) != input.size(0)) throw new PeftException($"{ids.size(0)} rows have task ids, but {Target.Path} got {input.size(0)} rows.");
         var mixture = MixtureWeights(logits.index_select(0, ids).view(-1, splits, skills));
         var down = einsum("bqs,qsdr->bqdr", mixture, a).reshape(-1, Target.In, rank);                      // [rows or 1, in, rank]
         var up = einsum("bqs,qsrd->bqrd", mixture, b).transpose(1, 2).reshape(-1, rank, Target.Out);       // [rows or 1, rank, out]
-        var x = input.dim() == 2 ? input.unsqueeze(1) : input.reshape(input.shape[0], -1, Target.In);
+        var x = input.dim() == 2 ? input.unsqueeze(1) : input.reshape(input.size(0), -1, Target.In);
         return output.add(x.matmul(down).matmul(up).div(Constant(rank)).view(output.shape), One);
     }
 

@@ -84,6 +84,6 @@ internal sealed class PsoftLayer : FactoredLayer
             return (u.narrow(1, 0, Rank), s.narrow(0, 0, Rank), vt.narrow(0, 0, Rank));
         }
         using var random = new SeededRandom(options.Seed, Device);
-        return LowRank.Svd(matrix, random.Normal(matrix.shape[1], Rank).to(matrix.device), options.SvdIterations);
+        return LowRank.Svd(matrix, random.Normal(matrix.size(1), Rank).to(matrix.device), options.SvdIterations);
     }
 }

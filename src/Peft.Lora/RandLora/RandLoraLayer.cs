@@ -23,7 +23,7 @@ internal sealed class RandLoraLayer : FactoredLayer
 
     protected override (Tensor A, Tensor B) Factors()
     {
-        var (rank, count, small) = (lambda.shape[0], lambda.shape[1], gamma.shape[1]);
+        var (rank, count, small) = (lambda.size(0), lambda.size(1), gamma.size(1));
         var a = lambda.mul(Constant(scaling)).unsqueeze(2).mul(baseA.narrow(2, 0, small)).mul(gamma).reshape(rank * count, small);
         var b = baseB.narrow(0, 0, Math.Max(Target.In, Target.Out)).narrow(1, 0, count).reshape(-1, rank * count);
         return small == Target.In ? (a, b) : (b.t(), a.t());

@@ -39,10 +39,10 @@ internal sealed class WaveFtLayer : DeltaLayer
         if (filters is null) return dense;
         // The four quarters are the subbands [low low, high low; low high, high high] of the rows and columns.
         var bands = dense.view(2, rows / 2, 2, columns / 2).transpose(1, 2).reshape(1, 4, rows / 2, columns / 2);
-        var cut = filters.shape[2] - 2;
+        var cut = filters.size(2) - 2;
         var whole = nn.functional.conv_transpose2d(bands, filters, strides: [2, 2]).reshape(rows + cut, columns + cut);
-        return whole.narrow(0, cut, rows - cut).narrow(1, cut, columns - cut) is var inner && inner.shape[0] == Target.Out && inner.shape[1] == Target.In ? inner
-            : inner.narrow(0, (inner.shape[0] - Target.Out) / 2, Target.Out).narrow(1, (inner.shape[1] - Target.In) / 2, Target.In);
+        return whole.narrow(0, cut, rows - cut).narrow(1, cut, columns - cut) is var inner && inner.size(0) == Target.Out && inner.size(1) == Target.In ? inner
+            : inner.narrow(0, (inner.size(0) - Target.Out) / 2, Target.Out).narrow(1, (inner.size(1) - Target.In) / 2, Target.In);
     }
 
     // Padded by the filter length and rounded up to an even size.

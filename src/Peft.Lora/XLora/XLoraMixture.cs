@@ -36,7 +36,7 @@ internal sealed class XLoraMixture : SharedTensors, IReadsPreliminaryPass, IMayB
             if (i > 0) x = nn.functional.dropout(x.relu(), options.Dropout, model.training);
             x = nn.functional.linear(x, layers[i].Weight, layers[i].Bias);
         }
-        var weights = x.view(x.shape[0], x.shape[1], -1, Experts.Count);   // [batch, positions, modules or 1, experts]
+        var weights = x.view(x.size(0), x.size(1), -1, Experts.Count);   // [batch, positions, modules or 1, experts]
         if (options.UseSoftmax) weights = weights.div(Constant(options.Temperature)).softmax(-1);
         var before = current.Value;
         current.Value = [.. weights.unbind(2).Select(each => Choose(each).DetachFromDisposeScope())];
@@ -50,11 +50,11 @@ internal sealed class XLoraMixture : SharedTensors, IReadsPreliminaryPass, IMayB
     /// <exception cref="PeftException">The model has not run a first pass, or the module runs on other positions.</exception>
     public Tensor MixtureWeights(Target target, int module, Tensor output)
     {
-        if (ForwardPass.Current.IsPreliminary) return Choose(full([output.shape[0], output.shape[1], Experts.Count], Constant(options.FirstPassWeight), output.dtype, output.device));
+        if (ForwardPass.Current.IsPreliminary) return Choose(full([output.size(0), output.size(1), Experts.Count], Constant(options.FirstPassWeight), output.dtype, output.device));
         var all = current.Value ?? throw new PeftException($"{target.Path} runs without the first pass that X-LoRA needs: call the model instead of its modules.");
         var weights = ForwardPass.SelectRows(all[options.IsLayerwise ? module : 0]);
-        return output.dim() == 3 && weights.shape[0] == output.shape[0] && weights.shape[1] == output.shape[1] ? weights
-            : throw new PeftException($"{target.Path} gave an output [{string.Join(", ", output.shape)}], but X-LoRA's first pass had {weights.shape[0]} rows of {weights.shape[1]} positions: do not prepend virtual tokens, and run the module on all positions.");
+        return output.dim() == 3 && weights.size(0) == output.size(0) && weights.size(1) == output.size(1) ? weights
+            : throw new PeftException($"{target.Path} gave an output [{string.Join(", ", output.shape)}], but X-LoRA's first pass had {weights.size(0)} rows of {weights.size(1)} positions: do not prepend virtual tokens, and run the module on all positions.");
     }
 
     private Tensor Choose(Tensor weights)

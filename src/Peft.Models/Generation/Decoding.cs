@@ -71,7 +71,7 @@ internal sealed class Decoding : IDisposable
     public Tensor Next()
     {
         if (OutgrowsKeys()) ReadAgain();
-        if (mask is not null && mask.shape[1] < Width + added) Keep(ref mask, cat([mask, ones_like(mask)], 1));
+        if (mask is not null && mask.size(1) < Width + added) Keep(ref mask, cat([mask, ones_like(mask)], 1));
         using var visible = mask?.narrow(1, 0, Width + added);
         using var logits = continuation.Next(new ModelInput { InputIds = input, Cache = Cache, AttentionMask = visible });
         return logits.squeeze(1);

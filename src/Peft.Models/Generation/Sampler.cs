@@ -27,7 +27,7 @@ internal sealed class Sampler(bool doSample, long? seed, Device device) : IDispo
 
     private Tensor Sample(Tensor scores, int count)
     {
-        if (scores.shape[^1] > MaxCategories) throw new GenerationException($"Beam sampling has {scores.shape[^1]} candidates, NumBeams times the vocabulary, but at most {MaxCategories} are supported: lower NumBeams or set DoSample to false.");
+        if (scores.size(-1) > MaxCategories) throw new GenerationException($"Beam sampling has {scores.size(-1)} candidates, NumBeams times the vocabulary, but at most {MaxCategories} are supported: lower NumBeams or set DoSample to false.");
         // A row of a beam search whose tokens are all excluded has no probabilities. Its samples are ignored.
         using var soft = nn.functional.softmax(scores, -1);
         using var probabilities = soft.nan_to_num(1);

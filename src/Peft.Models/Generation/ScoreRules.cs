@@ -45,7 +45,7 @@ internal static class ScoreRules
 
     private static string Where(Tensor scores)
     {
-        if (scores.shape[0] == 1) return "";
+        if (scores.size(0) == 1) return "";
         using var scope = NewDisposeScope();
         var highest = scores.amax([-1]);
         var wrong = highest.isfinite().logical_not();

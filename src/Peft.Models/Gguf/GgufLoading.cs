@@ -73,7 +73,7 @@ internal static class GgufLoading
     {
         var at = options.Placement;
         var values = file.Read(tensor, at.Device);
-        if (GgufRows.Order(model, tensor, values.shape[0]) is { } order) values = values.index_select(0, order.to(at.Device));
+        if (GgufRows.Order(model, tensor, values.size(0)) is { } order) values = values.index_select(0, order.to(at.Device));
         if (module.Bias!.is_meta) module.ReplaceBias(values.to_type(at.Type).DetachFromDisposeScope());
         else module.Bias.copy_(values);
     }

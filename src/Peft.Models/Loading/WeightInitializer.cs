@@ -38,7 +38,7 @@ internal static class WeightInitializer
         if (path == spec.Names.Embedding || path == spec.Names.Head) return 1;
         if (part is Embedding) return 1 / Math.Sqrt(spec.HiddenSize);
         var scale = path.EndsWith('.' + spec.Names.Query, StringComparison.Ordinal) ? spec.HeadSize : 1;
-        return 1 / Math.Sqrt(part.Weight.shape[1] * (double)scale);
+        return 1 / Math.Sqrt(part.Weight.size(1) * (double)scale);
     }
 
     private static bool IsResidual(string path, TransformerNames names)

@@ -46,12 +46,12 @@ internal static class BatchDivision
 
     private static long[]? PerRow(Tensor labels, int firstLabel)
     {
-        if (labels.IsInvalid || labels.shape is not [var rows, ..] || (labels.dim() == 2 && labels.shape[1] < firstLabel)) return null;
+        if (labels.IsInvalid || labels.shape is not [var rows, ..] || (labels.dim() == 2 && labels.size(1) < firstLabel)) return null;
         // Rows of regression targets or multi-label targets have equal weights.
         if (labels.is_floating_point()) return [.. Enumerable.Repeat(1L, (int)rows)];
         if (labels.dim() > 2) return null;
         using var scope = NewDisposeScope();
-        var counted = labels.dim() == 1 ? labels.unsqueeze(1) : labels.narrow(1, firstLabel, labels.shape[1] - firstLabel);
+        var counted = labels.dim() == 1 ? labels.unsqueeze(1) : labels.narrow(1, firstLabel, labels.size(1) - firstLabel);
         return [.. counted.ne(Constant(Batch.IgnoredLabel)).sum(dim: 1).data<long>()];
     }
 

@@ -18,7 +18,7 @@ internal sealed class ChunkedHead : GraphNode<ChunkedHead>
     {
         public IEnumerable<(long Start, long Count)> ChunksOf(Tensor rows)
         {
-            var count = rows.shape[0];
+            var count = rows.size(0);
             var chunks = (count + Chunk - 1) / Chunk;   // of nearly equal lengths
             for (long i = 0; i < chunks; i++) yield return (i * count / chunks, (i + 1) * count / chunks - i * count / chunks);
         }
@@ -44,7 +44,7 @@ internal sealed class ChunkedHead : GraphNode<ChunkedHead>
         var (rows, job) = ((Tensor)arguments[0], (Job)arguments[2]);
         var trained = job.Head.Parameter is { requires_grad: true };
         context.save_data(Saved, job);
-        var result = empty([job.Measure.Count, rows.shape[0]], ScalarType.Float32, rows.device);
+        var result = empty([job.Measure.Count, rows.size(0)], ScalarType.Float32, rows.device);
         var gradients = rows.requires_grad && !trained ? Enumerable.Range(0, job.Measure.Count).Select(_ => empty(rows.shape, rows.dtype, rows.device)).ToList() : null;
         var known = job.SoftCap == 0 && job.Head.Parameter is { } head ? job.Measure.WithoutLogits(rows, head, gradients?[0]) : null;
         if (known is not null) result.copy_(known);

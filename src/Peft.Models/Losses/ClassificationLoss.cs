@@ -14,7 +14,7 @@ internal static class ClassificationLoss
     {
         using var scope = NewDisposeScope();
         if (labels.is_complex()) throw Misshapen(labels, "real values");
-        var classes = logits.shape[^1];
+        var classes = logits.size(-1);
         problemType ??= classes == 1 ? "regression"
             : labels.is_floating_point() ? "multi_label_classification" : "single_label_classification";
         Check(logits, labels, problemType);
@@ -37,12 +37,12 @@ internal static class ClassificationLoss
     public static Tensor PerToken(Tensor logits, Tensor labels, Tensor? weights = null)
     {
         using var scope = NewDisposeScope();
-        if (labels.is_floating_point() || !labels.shape.SequenceEqual([logits.shape[0], logits.shape[1]])) throw Misshapen(labels, $"[{logits.shape[0]}, {logits.shape[1]}], a class for each token");
+        if (labels.is_floating_point() || !labels.shape.SequenceEqual([logits.size(0), logits.size(1)])) throw Misshapen(labels, $"[{logits.size(0)}, {logits.size(1)}], a class for each token");
         var flat = labels.reshape(-1).to_type(ScalarType.Int64);
-        CheckRange(flat, logits.shape[^1]);
+        CheckRange(flat, logits.size(-1));
         var kept = flat.ne(Constant(Batch.IgnoredLabel)).nonzero().squeeze(1);
-        var rows = logits.reshape(-1, logits.shape[^1]);
-        if (kept.shape[0] == 0) return rows.sum().mul(Constant(0)).MoveToOuterDisposeScope();
+        var rows = logits.reshape(-1, logits.size(-1));
+        if (kept.size(0) == 0) return rows.sum().mul(Constant(0)).MoveToOuterDisposeScope();
         return nn.functional.cross_entropy(rows, flat, weights, ignore_index: Batch.IgnoredLabel).MoveToOuterDisposeScope();
     }
 
@@ -50,7 +50,7 @@ internal static class ClassificationLoss
     public static Tensor Span(Tensor logits, Tensor labels)
     {
         using var scope = NewDisposeScope();
-        var (batch, length) = (logits.shape[0], logits.shape[1]);
+        var (batch, length) = (logits.size(0), logits.size(1));
         if (labels.is_floating_point() || !labels.shape.SequenceEqual([batch, 2])) throw Misshapen(labels, $"[{batch}, 2], the positions of the answer's first and last token");
         // As in transformers: positions below 0 are clamped to the first token, those beyond the sequence are ignored.
         var positions = labels.to_type(ScalarType.Int64).clamp(Constant(0), Constant(length));
@@ -67,7 +67,7 @@ internal static class ClassificationLoss
 
     private static void Check(Tensor logits, Tensor labels, string problemType)
     {
-        var (batch, classes) = (logits.shape[0], logits.shape[^1]);
+        var (batch, classes) = (logits.size(0), logits.size(-1));
         switch (problemType)
         {
             case "single_label_classification":

@@ -14,7 +14,7 @@ internal sealed class PackedRows : IDisposable
 
     private PackedRows(ModelInput input, Tensor labels, Layout layout)
     {
-        (rows, width) = (labels.shape[0], labels.shape[1]);
+        (rows, width) = (labels.size(0), labels.size(1));
         var device = labels.device;
         kept = tensor(layout.Kept.ToArray(), device: device).DetachFromDisposeScope();
         Tensor Packed(Tensor tensor) => tensor.reshape(-1).index_select(0, kept).unsqueeze(0).DetachFromDisposeScope();
@@ -46,7 +46,7 @@ internal sealed class PackedRows : IDisposable
         if (model.Prompts is not null || !model.RowsMayBePacked || model.Spec.Positions == PositionRule.TokensButPadding) return null;
         using var scope = NewDisposeScope();
         var layout = new Layout(Values(ids.to_type(ScalarType.Int64)), input.AttentionMask is null ? null : Values(input.AttentionMask.ne(Constant(0)).to_type(ScalarType.Int64)),
-            Values(labels.to_type(ScalarType.Int64)), (int)labels.shape[1], model.Spec.Positions == PositionRule.All);
+            Values(labels.to_type(ScalarType.Int64)), (int)labels.size(1), model.Spec.Positions == PositionRule.All);
         // Layers that mix positions would treat a prompt and a completion as two sequences.
         var shares = TorchRuntime.Cpu.SharedPrompts && input is { PositionIds: null, TokenTypeIds: null } && peft?.ActsOnPositions != false;
         return layout.Fill(shares) && layout.Kept.Count < labels.numel() ? new(input, labels, layout) : null;
@@ -61,7 +61,7 @@ internal sealed class PackedRows : IDisposable
     {
         using var scope = NewDisposeScope();
         // A token is predicted at the previous position: the last position of a row predicts nothing.
-        var at = kept.narrow(0, 0, kept.shape[0] - 1);
+        var at = kept.narrow(0, 0, kept.size(0) - 1);
         Tensor? Spread(Tensor? values) => values is null ? null
             : zeros(rows * width, ScalarType.Float32, values.device).index_copy(0, at, values.reshape(-1)).view(rows, width).narrow(1, 0, width - 1).MoveToOuterDisposeScope();
         return new(Spread(packed.LogProbabilities)!, Spread(packed.Mask)!)

@@ -25,7 +25,7 @@ internal sealed class StatisticsOfRows(TokenStatistics wanted, long rows, Device
         if (filled == rows) return;   // the backward pass computes the rows again
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var count = logits.shape[0];
+        var count = logits.size(0);
         foreach (var (which, into) in values)
             into.narrow(0, filled, count).copy_(which switch
             {

@@ -16,14 +16,14 @@ internal sealed class TargetLogProbabilities(Tensor targets, double temperature 
     {
         if (entropies || !TokenLossKernel.Supports(rows, head, targets)) return null;
         var sums = TokenLossKernel.Run(rows, head, targets, temperature, statistics is { IsEmpty: false }, derivatives);
-        statistics?.Add(sums, head.shape[0]);
+        statistics?.Add(sums, head.size(0));
         return tensor(Array.ConvertAll(sums, each => (float)each.LogProbability), [1, sums.Length]);
     }
 
     public override Tensor Values(Tensor logits, long start)
     {
         if (temperature != 1) logits = logits.div(Constant(temperature));
-        var (all, target) = (nn.functional.log_softmax(logits, -1), targets.narrow(0, start, logits.shape[0]).unsqueeze(1));
+        var (all, target) = (nn.functional.log_softmax(logits, -1), targets.narrow(0, start, logits.size(0)).unsqueeze(1));
         statistics?.Add(logits, all, target);
         var chosen = all.gather(1, target).squeeze(1);
         return entropies ? stack([chosen, Entropies(all)]) : chosen.unsqueeze(0);
@@ -32,7 +32,7 @@ internal sealed class TargetLogProbabilities(Tensor targets, double temperature 
     public override (Tensor Values, IReadOnlyList<Tensor> Slopes) Differentiate(Tensor logits, long start)
     {
         if (temperature != 1) logits = logits.div_(Constant(temperature));
-        var tokens = targets.narrow(0, start, logits.shape[0]);
+        var tokens = targets.narrow(0, start, logits.size(0));
         if (!entropies && statistics is not { IsEmpty: false } && LogSoftmaxKernel.Supports(logits, tokens))
         {
             var values = LogSoftmaxKernel.Differentiate(logits, tokens).unsqueeze(0);
@@ -46,7 +46,7 @@ internal sealed class TargetLogProbabilities(Tensor targets, double temperature 
         var second = entropy is null ? null : all.exp().mul_(all.add(entropy.unsqueeze(1), One)).neg_();
         // d/dz of log softmax(z)[target] is onehot(target) − softmax(z).
         var first = all.exp_().neg_();
-        first.scatter_add_(1, target, ones(target.shape[0], 1, ScalarType.Float32, logits.device));
+        first.scatter_add_(1, target, ones(target.size(0), 1, ScalarType.Float32, logits.device));
         Tensor[] slopes = second is null ? [first] : [first, second];
         if (temperature != 1) foreach (var slope in slopes) slope.div_(Constant(temperature));
         return (entropy is null ? chosen.unsqueeze(0) : stack([chosen, entropy]), slopes);

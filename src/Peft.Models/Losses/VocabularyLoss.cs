@@ -18,7 +18,7 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
     {
         using var scope = NewDisposeScope();
         CheckShape(hidden, labels);
-        return OverLabels(hidden.narrow(1, 0, labels.shape[1] - 1), Next(labels, packedLengths)).MoveToOuterDisposeScope();
+        return OverLabels(hidden.narrow(1, 0, labels.size(1) - 1), Next(labels, packedLengths)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Predictions of the next token at each position, <c>[batch, sequence − 1]</c>.</summary>
@@ -33,15 +33,15 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
         using var scope = NewDisposeScope();
         CheckShape(hidden, labels);
         var next = Next(labels, packedLengths);
-        var shape = next.shape;
+        var shape = next.Sizes();
         var targets = next.reshape(-1).to_type(ScalarType.Int64);
         var labelled = targets.ne(Constant(Batch.IgnoredLabel));
         var kept = labelled.nonzero().squeeze(1);
         var tokens = targets.index_select(0, kept);
-        var rows = hidden.narrow(1, 0, shape[1]).reshape(-1, hidden.shape[^1]).index_select(0, kept);
-        var collected = new StatisticsOfRows(statistics, kept.shape[0], hidden.device);
+        var rows = hidden.narrow(1, 0, shape[1]).reshape(-1, hidden.size(-1)).index_select(0, kept);
+        var collected = new StatisticsOfRows(statistics, kept.size(0), hidden.device);
         var values = WithLabelErrors(tokens, () => Measure(rows, new TargetLogProbabilities(tokens, temperature, collected, differentiatesEntropy)));
-        Tensor? Spread(Tensor? values) => values is null ? null : zeros(targets.shape[0], ScalarType.Float32, hidden.device).index_copy(0, kept, values).view(shape).MoveToOuterDisposeScope();
+        Tensor? Spread(Tensor? values) => values is null ? null : zeros(targets.size(0), ScalarType.Float32, hidden.device).index_copy(0, kept, values).view(shape).MoveToOuterDisposeScope();
         return new(Spread(values[0])!, labelled.to_type(ScalarType.Float32).view(shape).MoveToOuterDisposeScope())
         {
             Entropy = Spread(differentiatesEntropy ? values[1] : collected[TokenStatistics.Entropy]),
@@ -56,10 +56,10 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
     private Tensor MeanLogits(Tensor hidden, double temperature)
     {
         using var _ = no_grad();
-        var rows = hidden.detach().reshape(-1, hidden.shape[^1]);
+        var rows = hidden.detach().reshape(-1, hidden.size(-1));
         var means = IsFrozen && softCap is null ? nn.functional.linear(rows, head.Storage.MultiplyTransposed(ones([1, head.Storage.Shape[0]], head.Storage.ComputeType, rows.device)).div(Constant(head.Storage.Shape[0]))).to_type(ScalarType.Float32).squeeze(1)
-            : cat([.. Enumerable.Range(0, (int)((rows.shape[0] + Chunk - 1) / Chunk)).Select(i => MeanOf(rows.narrow(0, i * Chunk, Math.Min(Chunk, rows.shape[0] - i * Chunk))))]);
-        return means.div(Constant(temperature)).view(hidden.shape[0], hidden.shape[1]);
+            : cat([.. Enumerable.Range(0, (int)((rows.size(0) + Chunk - 1) / Chunk)).Select(i => MeanOf(rows.narrow(0, i * Chunk, Math.Min(Chunk, rows.size(0) - i * Chunk))))]);
+        return means.div(Constant(temperature)).view(hidden.size(0), hidden.size(1));
     }
 
     private Tensor MeanOf(Tensor rows)
@@ -71,7 +71,7 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
     /// <summary>The label of each position's next token, <c>[batch, sequence − 1]</c>; the last token of a packed sequence predicts nothing.</summary>
     public static Tensor Next(Tensor labels, IReadOnlyList<int>? packedLengths)
     {
-        var targets = labels.narrow(1, 1, labels.shape[1] - 1);
+        var targets = labels.narrow(1, 1, labels.size(1) - 1);
         if (packedLengths is not { Count: > 1 }) return targets;
         targets = targets.clone();
         long end = 0;
@@ -87,7 +87,7 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
     public Tensor Measure(Tensor rows, RowMeasure measure)
     {
         // With a trained head, chunks require computing the logits again in the backward pass: only if there are many.
-        if (IsFrozen || (IsPlain && rows.shape[0] * head.Storage.Shape[0] > MaxTrainedLogits)) return ChunkedHead.Run(rows, new(measure, softCap ?? 0, Chunk, head.Storage));
+        if (IsFrozen || (IsPlain && rows.size(0) * head.Storage.Shape[0] > MaxTrainedLogits)) return ChunkedHead.Run(rows, new(measure, softCap ?? 0, Chunk, head.Storage));
         return measure.Values(Logits(rows), 0);
     }
 
@@ -120,18 +120,18 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
     private static void CheckShape(Tensor hidden, Tensor labels)
     {
         TensorRules.RequireWhole(labels, nameof(labels));
-        if (labels.dim() != 2 || labels.shape[0] != hidden.shape[0] || labels.shape[1] != hidden.shape[1])
-            throw new ArgumentException($"The labels are [{string.Join(", ", labels.shape)}], but the model's output has [{hidden.shape[0]}, {hidden.shape[1]}] positions: one label each.", nameof(labels));
+        if (labels.dim() != 2 || labels.size(0) != hidden.size(0) || labels.size(1) != hidden.size(1))
+            throw new ArgumentException($"The labels are [{string.Join(", ", labels.shape)}], but the model's output has [{hidden.size(0)}, {hidden.size(1)}] positions: one label each.", nameof(labels));
     }
 
     private Tensor OverLabels(Tensor hidden, Tensor targets, Func<Tensor, Tensor>? prepare = null)
     {
         var flatTargets = targets.reshape(-1).to_type(ScalarType.Int64);
-        var rows = hidden.reshape(-1, hidden.shape[^1]);
+        var rows = hidden.reshape(-1, hidden.size(-1));
         var kept = flatTargets.ne(Constant(Batch.IgnoredLabel)).nonzero().squeeze(1);
-        var count = kept.shape[0];
+        var count = kept.size(0);
         if (count == 0) return rows.sum().mul(Constant(0));
-        if (count < flatTargets.shape[0])
+        if (count < flatTargets.size(0))
         {
             rows = rows.index_select(0, kept);
             flatTargets = flatTargets.index_select(0, kept);

@@ -39,7 +39,7 @@ public static class EmbeddingResizing
         var embedding = model.InputEmbeddings;
         if (embedding.Storage.Parameter is null || (HasRowPerToken(model) && model.HeadModule!.Storage.Parameter is null))
             throw new PeftException($"The token embedding or the head of this {model.GetType().Name} is quantized: call ResizeTokenEmbeddings before the model is quantized, or Dequantize() it first.");
-        var (known, width) = (embedding.Weight.shape[0], embedding.Weight.shape[1]);
+        var (known, width) = (embedding.Weight.size(0), embedding.Weight.size(1));
         if (known == count) return count;
         // Sampling with the covariance of the rows takes a random value for each pair of a new and an old row.
         MemoryBudget.Require((Int128)count * width * 2 + (rows == NewTokenRows.MeanAndCovariance ? (Int128)Math.Max(0, count - known) * known : 0), ScalarType.Float32, embedding.Weight.device,
@@ -59,7 +59,7 @@ public static class EmbeddingResizing
 
         Tensor Resized(Tensor old)
         {
-            var known = old.shape[0];
+            var known = old.size(0);
             return count <= known ? old.narrow(0, 0, count).clone() : cat([old, NewRows(old, count - known, rows, model.Config.InitializerRange, generator)], 0);
         }
     }
@@ -69,7 +69,7 @@ public static class EmbeddingResizing
 
     private static Tensor NewRows(Tensor old, long count, NewTokenRows rows, double deviation, Generator generator)
     {
-        var (known, width) = (old.shape[0], old.shape[1]);
+        var (known, width) = (old.size(0), old.size(1));
         if (rows == NewTokenRows.Random) return empty(count, width, ScalarType.Float32, old.device).normal_(0, deviation, generator).to_type(old.dtype);
         var wide = old.to_type(ScalarType.Float32);
         var mean = wide.mean([0], keepdim: true);

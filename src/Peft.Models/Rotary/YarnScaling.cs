@@ -35,7 +35,7 @@ public sealed record YarnScaling(double Factor, int OriginalPositions) : RotaryS
 
     internal override Tensor Frequencies(double theta, Tensor exponents, long length)
     {
-        var half = exponents.shape[0];
+        var half = exponents.size(0);
         var (low, high) = (Dimension(BetaFast, theta, 2 * half), Dimension(BetaSlow, theta, 2 * half));
         if (Truncate) (low, high) = (Math.Floor(low), Math.Ceiling(high));
         (low, high) = (Math.Max(low, 0), Math.Min(high, (2 * half) - 1));

@@ -21,7 +21,7 @@ public sealed class Activation
     {
         if (!TensorRules.RequireAlive(input, nameof(input)).is_floating_point()) throw new ArgumentException($"An activation needs a floating-point tensor, but the input is {TensorRules.Describe(input)}.", nameof(input));
         using var scope = NewDisposeScope();
-        if (ActivationKernel.Supports(Name, input)) return ActivationKernel.Run(Name, input.contiguous(), null, CachingAllocator.Empty(input.shape)).MoveToOuterDisposeScope();
+        if (ActivationKernel.Supports(Name, input)) return ActivationKernel.Run(Name, input.contiguous(), null, CachingAllocator.Empty(input.Sizes())).MoveToOuterDisposeScope();
         return apply(input).MoveToOuterDisposeScope();
     }
 

@@ -62,7 +62,7 @@ internal sealed record AttentionPattern(Tensor? Mask, bool Causal, int? LastKeys
     private static Tensor Between(Tensor counted, int queries)
     {
         var rank = counted.ne(Constant(0)).to_type(ScalarType.Int64).cumsum(1);
-        return rank.narrow(1, rank.shape[1] - queries, queries).unsqueeze(2).sub(rank.unsqueeze(1)).unsqueeze(1);
+        return rank.narrow(1, rank.size(1) - queries, queries).unsqueeze(2).sub(rank.unsqueeze(1)).unsqueeze(1);
     }
 
     private static double Lowest(ScalarType type) => type switch

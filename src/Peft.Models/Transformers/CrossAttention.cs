@@ -35,7 +35,7 @@ internal sealed class CrossAttention : nn.Module<Tensor, ForwardContext, Tensor>
         var cached = context.Cache?.Cross(context.Layer);
         var (k, v) = cached ?? ProjectStates(states, positions);
         if (cached is null) context.Cache?.KeepCross(context.Layer, k, v);
-        using var mixed = attention.Run(q, k, v, pattern, training ? dropout : 0, context.Batch, context.Length, (int)states.shape[1]);
+        using var mixed = attention.Run(q, k, v, pattern, training ? dropout : 0, context.Batch, context.Length, (int)states.size(1));
         if (context.Cache is null)
         {
             k.Dispose();
@@ -54,7 +54,7 @@ internal sealed class CrossAttention : nn.Module<Tensor, ForwardContext, Tensor>
     private Tensor Project(AdaptableModule projection, Tensor input, int count)
     {
         using var flat = projection.call(input);
-        using var split = flat.view(input.shape[0], input.shape[1], count, size);
+        using var split = flat.view(input.size(0), input.size(1), count, size);
         return split.transpose(1, 2);
     }
 }

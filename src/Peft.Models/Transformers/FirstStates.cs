@@ -12,13 +12,13 @@ internal static class FirstStates
         using var _ = no_grad();
         if (input.Cache is not { } cache) return model.Backbone.call(input);
         var firstPass = cache.PreliminaryPass;
-        var past = cache.Tokens?.shape[1] ?? 0;
+        var past = cache.Tokens?.size(1) ?? 0;
         if (firstPass.Length == past && (past > 0 || cache.Length == 0)) return model.Backbone.call(input with { Cache = firstPass });
         // The cache was filled before the adapter was active.
         firstPass.Truncate(0);
         using var ids = Joined(cache, input);
         var states = model.Backbone.call(input with { InputIds = ids, Cache = firstPass });
-        return states.narrow(1, past, states.shape[1] - past);
+        return states.narrow(1, past, states.size(1) - past);
     }
 
     private static Tensor Joined(KeyValueCache cache, ModelInput input)

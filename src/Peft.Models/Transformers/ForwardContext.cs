@@ -151,8 +151,8 @@ internal sealed class ForwardContext
         using var scope = NewDisposeScope();
         var real = mask.ne(Constant(0)).to_type(ScalarType.Byte).cpu().contiguous();
         var bytes = real.bytes;
-        var width = (int)real.shape[1];
-        var borders = new int[real.shape[0]];
+        var width = (int)real.size(1);
+        var borders = new int[real.size(0)];
         for (var row = 0; row < borders.Length; row++)
         {
             var of = bytes.Slice(row * width, width);

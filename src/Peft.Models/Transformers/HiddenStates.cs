@@ -12,8 +12,8 @@ internal static class HiddenStates
     {
         if (mask is null) return hidden.mean([1]);
         using var scope = NewDisposeScope();
-        var length = hidden.shape[1];
-        var weight = mask.narrow(1, mask.shape[1] - length, length).to_type(hidden.dtype).unsqueeze(-1);
+        var length = hidden.size(1);
+        var weight = mask.narrow(1, mask.size(1) - length, length).to_type(hidden.dtype).unsqueeze(-1);
         return hidden.mul(weight).sum(dim: 1).div(weight.sum(dim: 1).clamp(min: Constant(1e-9))).MoveToOuterDisposeScope();
     }
 
@@ -22,7 +22,7 @@ internal static class HiddenStates
     public static Tensor LastOf(Tensor real)
     {
         using var scope = NewDisposeScope();
-        return real.to_type(ScalarType.Int64).mul(arange(Constant(0), Constant(real.shape[1]), One, ScalarType.Int64, real.device)).argmax(1).MoveToOuterDisposeScope();
+        return real.to_type(ScalarType.Int64).mul(arange(Constant(0), Constant(real.size(1)), One, ScalarType.Int64, real.device)).argmax(1).MoveToOuterDisposeScope();
     }
 
     /// <summary>The state at one position of each row, <c>[batch, hidden]</c>.</summary>
@@ -31,7 +31,7 @@ internal static class HiddenStates
     public static Tensor At(Tensor hidden, Tensor positions)
     {
         using var scope = NewDisposeScope();
-        var (batch, length) = (hidden.shape[0], hidden.shape[1]);
-        return hidden.reshape(-1, hidden.shape[2]).index_select(0, positions.add(arange(Constant(0), Constant(batch), One, ScalarType.Int64, hidden.device).mul(Constant(length)), One)).MoveToOuterDisposeScope();
+        var (batch, length) = (hidden.size(0), hidden.size(1));
+        return hidden.reshape(-1, hidden.size(2)).index_select(0, positions.add(arange(Constant(0), Constant(batch), One, ScalarType.Int64, hidden.device).mul(Constant(length)), One)).MoveToOuterDisposeScope();
     }
 }

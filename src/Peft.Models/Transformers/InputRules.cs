@@ -81,7 +81,7 @@ internal static class InputRules
     private static long[] Past(PretrainedModel model, ModelInput input, int prompted)
     {
         long before = input.Cache is { Length: > 0 } cache ? cache.Length
-            : input.Prefix is [{ Keys: { IsInvalid: false } keys }, ..] && keys.dim() == 4 ? keys.shape[2] : 0;
+            : input.Prefix is [{ Keys: { IsInvalid: false } keys }, ..] && keys.dim() == 4 ? keys.size(2) : 0;
         return [0, before, Math.Max(0, before - prompted)];
     }
 
@@ -111,7 +111,7 @@ internal static class InputRules
         if (input.Prefix is { } prefix)
         {
             if (prefix.Count != spec.LayerCount) throw new ArgumentException($"Prefix has {prefix.Count} pairs of keys and values, but the model has {spec.LayerCount} layers: pass one pair for each layer.", nameof(input));
-            var length = prefix[0] is { Keys: { IsInvalid: false } first } && first.dim() == 4 ? first.shape[2] : 0;
+            var length = prefix[0] is { Keys: { IsInvalid: false } first } && first.dim() == 4 ? first.size(2) : 0;
             foreach (var pair in prefix)
             {
                 Require(pair?.Keys);
@@ -131,7 +131,7 @@ internal static class InputRules
             if (prompt is null || prompt.Layer < 0 || prompt.Layer >= spec.LayerCount) throw new ArgumentException($"InAttention names layer {prompt?.Layer}, but the model has the layers 0 to {spec.LayerCount - 1}.", nameof(input));
             if (TensorRules.RequireAlive(prompt.Tokens, nameof(AttentionPrompt.Tokens)) is var tokens && tokens.shape is not [1, > 0, var width] || width != spec.HiddenSize || !tokens.is_floating_point())
                 throw new ArgumentException($"The tokens of InAttention are {TensorRules.Describe(prompt.Tokens)}, but must be [1, length, {spec.HiddenSize}].", nameof(input));
-            if (TensorRules.RequireAlive(prompt.Gate, nameof(AttentionPrompt.Gate)) is var gate && (!gate.is_floating_point() || gate.shape is not ([1] or [_, 1, 1, 1]) || (gate.shape[0] != 1 && gate.shape[0] != batch)))
+            if (TensorRules.RequireAlive(prompt.Gate, nameof(AttentionPrompt.Gate)) is var gate && (!gate.is_floating_point() || gate.shape is not ([1] or [_, 1, 1, 1]) || (gate.size(0) != 1 && gate.size(0) != batch)))
                 throw new ArgumentException($"The gate of InAttention is {TensorRules.Describe(prompt.Gate)}, but must be [1], or [{batch}, 1, 1, 1].", nameof(input));
         }
     }

@@ -31,7 +31,7 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
     /// <summary>Appends a layer's keys and values <c>[batch, heads, new, size]</c> and returns views of all of them.</summary>
     internal (Tensor Keys, Tensor Values) Append(int layer, Tensor keys, Tensor values, int count)
     {
-        var (allKeys, allValues) = Room(layer, keys.shape[0], keys.shape[1], keys.shape[3], count, keys.dtype, keys.device);
+        var (allKeys, allValues) = Room(layer, keys.size(0), keys.size(1), keys.size(3), count, keys.dtype, keys.device);
         using (var slot = allKeys.narrow(2, Length, count)) slot.copy_(keys);
         using (var slot = allValues.narrow(2, Length, count)) slot.copy_(values);
         return (allKeys.narrow(2, 0, Length + count), allValues.narrow(2, 0, Length + count));
@@ -122,7 +122,7 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
         Length = length;
         memory.Drop(dropped);
         first?.Truncate(Math.Max(0, first.Length - dropped));
-        if (Tokens is { } tokens) Keep(tokens.shape[1] > dropped ? tokens.narrow(1, 0, tokens.shape[1] - dropped) : null);
+        if (Tokens is { } tokens) Keep(tokens.size(1) > dropped ? tokens.narrow(1, 0, tokens.size(1) - dropped) : null);
     }
 
     /// <summary>Replaces each row by adjacent copies of it, and allocates room for more positions.</summary>
@@ -140,7 +140,7 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
         }
         for (var layer = 0; layer < cross.Count; layer++)
         {
-            var source = (int)cross[layer].Keys.shape[2];
+            var source = (int)cross[layer].Keys.size(2);
             cross[layer] = (Repeated(cross[layer].Keys, copies, source, source), Repeated(cross[layer].Values, copies, source, source));
         }
     }
@@ -181,7 +181,7 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
 
         Tensor Both(Tensor old, Tensor added)
         {
-            var (from, rows) = (old.shape, added.shape[0]);
+            var (from, rows) = (old.Sizes(), added.size(0));
             Require(from[0] + rows, from[1], room, from[3], old.dtype, old.device);
             // Zeros, because masked positions still take part in the products and must be finite.
             var both = zeros([from[0] + rows, from[1], room, from[3]], old.dtype, old.device).DetachFromDisposeScope();
@@ -191,7 +191,7 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
             return both;
         }
 
-        Tensor Padded(Tensor ids) => ids.shape[1] == width ? ids : cat([zeros([ids.shape[0], width - ids.shape[1]], ids.dtype, ids.device), ids], 1);
+        Tensor Padded(Tensor ids) => ids.size(1) == width ? ids : cat([zeros([ids.size(0), width - ids.size(1)], ids.dtype, ids.device), ids], 1);
     }
 
     /// <summary>Keeps the given rows, without their first positions.</summary>
@@ -219,7 +219,7 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
 
     private Tensor Repeated(Tensor old, int copies, long positions, int? held = null)
     {
-        var shape = old.shape;
+        var shape = old.Sizes();
         var result = empty([shape[0] * copies, shape[1], positions, shape[3]], old.dtype, old.device).DetachFromDisposeScope();
         var length = held ?? Length;
         using (var rows = result.view(shape[0], copies, shape[1], positions, shape[3]))
@@ -241,7 +241,7 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
 
     private Tensor Grown(Tensor old, long size)
     {
-        var shape = old.shape;
+        var shape = old.Sizes();
         var larger = empty([shape[0], shape[1], size, shape[3]], old.dtype, old.device).DetachFromDisposeScope();
         using (var source = old.narrow(2, 0, Length))
         using (var target = larger.narrow(2, 0, Length))

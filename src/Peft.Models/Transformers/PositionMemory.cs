@@ -19,11 +19,11 @@ internal sealed class PositionMemory : IDisposable
         else if (known && record.At == at)
         {
             // Other rows of the batch have already appended in this pass.
-            record.Values.narrow(1, record.Values.shape[1] - values.shape[1], values.shape[1]).index_copy_(0, rows, values);
+            record.Values.narrow(1, record.Values.size(1) - values.size(1), values.size(1)).index_copy_(0, rows, values);
         }
         else
         {
-            var whole = zeros([batch, values.shape[1], values.shape[2]], values.dtype, values.device).index_copy(0, rows, values);
+            var whole = zeros([batch, values.size(1), values.size(2)], values.dtype, values.device).index_copy(0, rows, values);
             Keep(key, known ? cat([record.Values, whole], 1) : whole, at);
         }
         var all = records[key].Values;
@@ -31,7 +31,7 @@ internal sealed class PositionMemory : IDisposable
     }
 
     /// <summary>Drops the last positions.</summary>
-    public void Drop(int count) => Change(values => values.shape[1] > count ? values.narrow(1, 0, values.shape[1] - count) : null);
+    public void Drop(int count) => Change(values => values.size(1) > count ? values.narrow(1, 0, values.size(1) - count) : null);
 
     /// <summary>Replaces each row by adjacent copies of it.</summary>
     public void Repeat(int copies) => Change(values => values.repeat_interleave(copies, 0));

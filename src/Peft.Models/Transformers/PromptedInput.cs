@@ -91,7 +91,7 @@ internal sealed class PromptedInput : IDisposable
         var decodes = seq2seq && input.Cache is null ? prompts.DecoderEmbeddingCount : 0;
         var prompted = new PromptedInput(input, !first ? 0 : seq2seq ? decodes : prompts.EmbeddingCount, prompts.Rows);
         using var scope = NewDisposeScope();
-        var rows = (input.InputIds ?? input.Embeddings ?? input.EncoderOutput ?? input.DecoderInputIds!).shape[0];
+        var rows = (input.InputIds ?? input.Embeddings ?? input.EncoderOutput ?? input.DecoderInputIds!).size(0);
         prompted.Input = seq2seq ? prompted.BeforeBoth(model, input, prompts, rows, first, decodes) : prompted.Before(model, input, prompts, rows, first);
         return prompted;
     }
@@ -103,10 +103,10 @@ internal sealed class PromptedInput : IDisposable
             throw new ArgumentException("Virtual tokens cannot precede the sequences of a packed batch: pass the sequences as rows.", nameof(input));
         if (input.Prefix is not null) throw new ArgumentException("The input has a prefix, but the active adapters have one too: remove one of them.", nameof(input));
         var tokens = prompts.Make(rows, model.training, continues: !first);
-        var length = (input.InputIds ?? input.Embeddings!).shape[1];
+        var length = (input.InputIds ?? input.Embeddings!).size(1);
         var past = first ? 0 : input.Cache!.Length - layout.Total;
         var positions = Positions(model, input, layout, past, length);
-        if (first && prompts.EmbeddingCount > 0 && positions is not null) positions = cat([layout.Positions.expand(positions.shape[0], -1), positions], 1);
+        if (first && prompts.EmbeddingCount > 0 && positions is not null) positions = cat([layout.Positions.expand(positions.size(0), -1), positions], 1);
         return input with
         {
             InputIds = tokens.Embeddings is null ? input.InputIds : null,
@@ -128,8 +128,8 @@ internal sealed class PromptedInput : IDisposable
     {
         var tokens = prompts.Make(rows, model.training, continues: !first);
         var encodes = input.EncoderOutput is null && tokens.Embeddings is not null;
-        var reads = (input.InputIds ?? input.Embeddings)?.shape[1] ?? input.EncoderOutput!.shape[1] - prompts.EmbeddingCount;
-        var writes = (input.DecoderInputIds ?? input.DecoderEmbeddings)?.shape[1] ?? 0;
+        var reads = (input.InputIds ?? input.Embeddings)?.size(1) ?? input.EncoderOutput!.size(1) - prompts.EmbeddingCount;
+        var writes = (input.DecoderInputIds ?? input.DecoderEmbeddings)?.size(1) ?? 0;
         var device = model.InputEmbeddings.Storage.Device;
         var encoder = new PromptLayout(prompts.Rows, 0, prompts.EmbeddingCount, device);
         var decoder = new PromptLayout([.. prompts.Rows.Select(row => row with { Embeddings = row.DecoderEmbeddings })], prompts.PrefixCount, decodes, device);
@@ -156,7 +156,7 @@ internal sealed class PromptedInput : IDisposable
     {
         if (layout.Total == 0 || (given is null && !layout.IsMixed)) return given;
         var own = given ?? ones(rows, read, ScalarType.Int64, layout.Own.device);
-        if (own.shape[1] < read) own = cat([ones(rows, read - own.shape[1], own.dtype, own.device), own], 1);
+        if (own.size(1) < read) own = cat([ones(rows, read - own.size(1), own.dtype, own.device), own], 1);
         return Keep(cat([layout.Mask.to_type(own.dtype).expand(rows, -1), own], 1));
     }
 
@@ -168,7 +168,7 @@ internal sealed class PromptedInput : IDisposable
     {
         if (layout.Total == 0 || (given is null && !layout.IsMixed)) return null;
         var own = given is null ? ones(rows, read, ScalarType.Bool, layout.Own.device) : given.ne(Constant(0)).to_type(ScalarType.Int64).cumsum(1).gt(Constant(0));
-        if (own.shape[1] < read) own = cat([ones(rows, read - own.shape[1], ScalarType.Bool, own.device), own], 1);
+        if (own.size(1) < read) own = cat([ones(rows, read - own.size(1), ScalarType.Bool, own.device), own], 1);
         return Keep(cat([layout.Mask.expand(rows, -1), own], 1));
     }
 
@@ -185,8 +185,8 @@ internal sealed class PromptedInput : IDisposable
             // Otherwise a virtual token that precedes left padding would count as the first real token.
             case PositionRule.FromFirstToken when mask is not null:
                 var start = mask.ne(Constant(0)).to_type(ScalarType.Int64).argmax(1, true);
-                var all = arange(Constant(0), Constant(mask.shape[1]), One, ScalarType.Int64, mask.device).unsqueeze(0).sub(start).clamp(min: Constant(0));
-                return all.narrow(1, mask.shape[1] - length, length).add(layout.Own, One);
+                var all = arange(Constant(0), Constant(mask.size(1)), One, ScalarType.Int64, mask.device).unsqueeze(0).sub(start).clamp(min: Constant(0));
+                return all.narrow(1, mask.size(1) - length, length).add(layout.Own, One);
         }
         if (!layout.IsMixed) return null;
         var counted = arange(Constant(past), Constant(past + length), One, ScalarType.Int64, layout.Own.device).unsqueeze(0).add(layout.Own, One);
@@ -233,15 +233,15 @@ internal sealed class PromptedInput : IDisposable
 
     /// <summary>The output without the virtual tokens.</summary>
     /// <param name="output">The output <c>[batch, virtual + sequence, …]</c>.</param>
-    public Tensor Own(Tensor output) => output.narrow(1, Count, output.shape[1] - Count);
+    public Tensor Own(Tensor output) => output.narrow(1, Count, output.size(1) - Count);
 
     /// <summary>The output <c>[batch, hidden]</c> at each row's first position.</summary>
     /// <param name="output">The output <c>[batch, virtual + sequence, hidden]</c>.</param>
     public Tensor First(Tensor output)
     {
         if (Count == 0 || rows.Count == 1) return output.select(1, 0);
-        var indices = tensor(rows.Select((row, i) => i * output.shape[1] + Count - row.Embeddings).ToArray(), device: output.device);
-        return output.reshape(-1, output.shape[2]).index_select(0, indices);
+        var indices = tensor(rows.Select((row, i) => i * output.size(1) + Count - row.Embeddings).ToArray(), device: output.device);
+        return output.reshape(-1, output.size(2)).index_select(0, indices);
     }
 
     /// <summary>Converts positions <c>[batch, n]</c> that count from each row's first position, virtual tokens included, to positions of the output.</summary>
@@ -256,7 +256,7 @@ internal sealed class PromptedInput : IDisposable
     /// <param name="output">The output <c>[batch, virtual + sequence, size]</c>.</param>
     public Tensor Counted(Tensor output)
     {
-        var length = output.shape[1] - Count;
+        var length = output.size(1) - Count;
         if (Count == 0 || rows.Count == 1) return output.narrow(1, 0, length);
         return cat([.. rows.Select((row, i) => output.narrow(0, i, 1).narrow(1, Count - row.Embeddings, length))], 0);
     }
@@ -266,7 +266,7 @@ internal sealed class PromptedInput : IDisposable
     {
         RequireLabels(labels);
         if (Count == 0) return labels.alias();
-        using var before = full(labels.shape[0], Count, Constant(Batch.IgnoredLabel), labels.dtype, labels.device);
+        using var before = full(labels.size(0), Count, Constant(Batch.IgnoredLabel), labels.dtype, labels.device);
         return cat([before, labels], 1);
     }
 
@@ -286,7 +286,7 @@ internal sealed class PromptedInput : IDisposable
         RequireLabels(labels);
         // Padding precedes a row without virtual embeddings and predicts nothing.
         if (Count > 0 && rows.Any(row => row.Embeddings == 0))
-            labels = cat([labels.narrow(1, 0, 1).masked_fill(Column(row => row.Embeddings == 0), Constant(Batch.IgnoredLabel)), labels.narrow(1, 1, labels.shape[1] - 1)], 1);
+            labels = cat([labels.narrow(1, 0, 1).masked_fill(Column(row => row.Embeddings == 0), Constant(Batch.IgnoredLabel)), labels.narrow(1, 1, labels.size(1) - 1)], 1);
         if (Count == 0 || rows.All(row => row.Labels is null)) return mean(Labels(labels)).MoveToOuterDisposeScope();
         var ofRows = rows.Select(row => row.Labels ?? VirtualLabels.None(row.Embeddings)).ToList();
         var all = cat([Virtual(row => row.Ids, Batch.IgnoredLabel), labels.masked_fill(Column(row => row.Labels?.CountsInput == false), Constant(Batch.IgnoredLabel))], 1);
@@ -306,10 +306,10 @@ internal sealed class PromptedInput : IDisposable
         Tensor Column(Func<PromptRow, bool> of) => tensor(rows.Select(of).ToArray(), [rows.Count, 1], device: labels.device);
 
         Tensor Virtual<T>(Func<VirtualLabels, IReadOnlyList<T>> of, T padding) where T : unmanaged
-            => cat([.. ofRows.Select(row => from_array(Enumerable.Repeat(padding, Count - row.Ids.Count).Concat(of(row)).ToArray()).unsqueeze(0))], 0).to(labels.device).expand(labels.shape[0], Count);
+            => cat([.. ofRows.Select(row => from_array(Enumerable.Repeat(padding, Count - row.Ids.Count).Concat(of(row)).ToArray()).unsqueeze(0))], 0).to(labels.device).expand(labels.size(0), Count);
 
         // No position predicts the first one.
-        static double CountOf(Tensor labels) => labels.narrow(1, 1, labels.shape[1] - 1).ne(Constant(Batch.IgnoredLabel)).sum().item<long>();
+        static double CountOf(Tensor labels) => labels.narrow(1, 1, labels.size(1) - 1).ne(Constant(Batch.IgnoredLabel)).sum().item<long>();
     }
 
     public void Dispose()

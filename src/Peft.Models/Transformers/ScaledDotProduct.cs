@@ -55,7 +55,7 @@ internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
     private Tensor RunGated(Tensor query, Tensor key, Tensor value, AttentionPattern pattern, double dropout, int batch, int queries, int keys, Tensor gate)
     {
         using var scope = NewDisposeScope();
-        var factor = cat([gate.to_type(query.dtype), ones([batch, gate.shape[1], keys - gate.shape[2]], query.dtype, query.device)], 2).unsqueeze(1);   // [batch, 1, queries or 1, keys]
+        var factor = cat([gate.to_type(query.dtype), ones([batch, gate.size(1), keys - gate.size(2)], query.dtype, query.device)], 2).unsqueeze(1);   // [batch, 1, queries or 1, keys]
         var scores = query.matmul(Repeat(key, batch, keys).transpose(2, 3)).mul(factor).mul(Constant(scale));
         if (softCap is { } cap) scores = scores.div(Constant(cap)).tanh().mul(Constant(cap));
         if (pattern.Mask is { } mask) scores = scores.add(mask, One);
@@ -88,7 +88,7 @@ internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
         var scores = softCap is { } cap ? Cap(products, cap) : products.mul(Constant(scale));
         if (causal)
         {
-            var length = (int)query.shape[2];
+            var length = (int)query.size(2);
             // The mask of ones masks nothing, but keeps Create from returning PurelyCausal, which has no mask tensor.
             using var all = ones(1, length, ScalarType.Int64, query.device);
             using var pattern = AttentionPattern.Create(length, length, null, all, query.dtype, query.device);

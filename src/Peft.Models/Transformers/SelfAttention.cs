@@ -191,13 +191,13 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     {
         using var scope = NewDisposeScope();
         // If rows have different adapters, the projections differ by row too, so each row projects its own copy of the virtual tokens.
-        var rows = prompt.Gate.dim() == 4 ? prompt.Gate.shape[0] : 1;
+        var rows = prompt.Gate.dim() == 4 ? prompt.Gate.size(0) : 1;
         var tokens = prompt.Tokens.to_type(q.dtype).expand(rows, -1, -1);
-        var at = new ForwardContext { Batch = (int)rows, Length = (int)tokens.shape[1], Past = 0, Type = q.dtype, Device = q.device };
+        var at = new ForwardContext { Batch = (int)rows, Length = (int)tokens.size(1), Past = 0, Type = q.dtype, Device = q.device };
         var (_, k, v) = joined is null ? ProjectApart(tokens, at) : ProjectJoined(joined, tokens, at);
         if (keyNorm is not null) k = keyNorm.call(k);
         var weights = nn.functional.softmax(q.matmul(PerHead(k).transpose(2, 3)).mul(Constant(kernel.Scale)), -1, ScalarType.Float32).mul(prompt.Gate).to_type(q.dtype);
-        return weights.matmul(PerHead(v)).transpose(1, 2).reshape(q.shape[0], q.shape[2], heads * size).MoveToOuterDisposeScope();
+        return weights.matmul(PerHead(v)).transpose(1, 2).reshape(q.size(0), q.size(2), heads * size).MoveToOuterDisposeScope();
 
         Tensor PerHead(Tensor each) => each.transpose(1, 2).repeat_interleave(heads / keyValueHeads, 1);
     }

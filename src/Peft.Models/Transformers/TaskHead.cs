@@ -31,7 +31,7 @@ internal sealed class TaskHead
         using var scope = NewDisposeScope();
         using var grad = no_grad();
         var (weight, bias) = (Output.Weight.detach().clone().DetachFromDisposeScope(), Output.Bias?.detach().clone().DetachFromDisposeScope());
-        Output.Replace(zeros(outputs, weight.shape[1], weight.dtype, weight.device), bias is null ? null : zeros(outputs, bias.dtype, bias.device));
+        Output.Replace(zeros(outputs, weight.size(1), weight.dtype, weight.device), bias is null ? null : zeros(outputs, bias.dtype, bias.device));
         return () => Output.Replace(weight, bias);
     }
 

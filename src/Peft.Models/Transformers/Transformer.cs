@@ -80,7 +80,7 @@ internal sealed class Transformer : Backbone
     {
         using var scope = NewDisposeScope();
         var embeddings = Embed(input);
-        var shape = embeddings.shape;
+        var shape = embeddings.Sizes();
         var context = Prepare(input, (int)shape[0], (int)shape[1], embeddings.dtype, embeddings.device);
         using var held = context.Hold();
         using var known = context.Enter();
@@ -112,8 +112,8 @@ internal sealed class Transformer : Backbone
 
     private static AttentionPattern SourcePattern(Tensor encoded, Tensor? mask, ForwardContext context)
     {
-        var length = (int)encoded.shape[1];
-        using var visible = KeyMask(mask, (int)encoded.shape[0], length, 0);
+        var length = (int)encoded.size(1);
+        using var visible = KeyMask(mask, (int)encoded.size(0), length, 0);
         var pattern = AttentionPattern.Create(context.Length, length, null, visible, context.Type, context.Device, causal: false);
         pattern.Mask?.DetachFromDisposeScope();
         return pattern;
@@ -153,7 +153,7 @@ internal sealed class Transformer : Backbone
     {
         var cached = input.Cache?.Length ?? 0;
         var prefix = cached == 0 ? input.Prefix : null;
-        var past = prefix is { Count: > 0 } ? (int)prefix[0].Keys.shape[2] : cached;
+        var past = prefix is { Count: > 0 } ? (int)prefix[0].Keys.size(2) : cached;
         if (input.Cache is not null && !spec.Causal)
             throw new ArgumentException("An encoder does not support a cache: its tokens attend to later ones, so cached keys and values would become invalid. Pass the whole input.", nameof(input));
         if (cached > 0 && input.Cache!.LayerCount != running().Length)
@@ -174,7 +174,7 @@ internal sealed class Transformer : Backbone
         using var scope = NewDisposeScope();
         var rows = zeros([lengths.Count, lengths.Max()], ids.dtype, ids.device);
         long start = 0;
-        for (var row = 0; row < lengths.Count; start += lengths[row++]) rows[row].narrow(0, rows.shape[1] - lengths[row], lengths[row]).copy_(ids.narrow(0, start, lengths[row]).squeeze(1));
+        for (var row = 0; row < lengths.Count; start += lengths[row++]) rows[row].narrow(0, rows.size(1) - lengths[row], lengths[row]).copy_(ids.narrow(0, start, lengths[row]).squeeze(1));
         return rows.MoveToOuterDisposeScope();
     }
 
@@ -200,10 +200,10 @@ internal sealed class Transformer : Backbone
     private static Tensor? KeyMask(Tensor? mask, int batch, int length, int past)
     {
         if (mask is null) return null;
-        var width = mask.shape[1];
-        if (mask.shape[0] != batch || (width != length && width != past + length))
+        var width = mask.size(1);
+        if (mask.size(0) != batch || (width != length && width != past + length))
             throw new ArgumentException(
-                $"The attention mask is [{mask.shape[0]}, {width}], but the input is [{batch}, {length}] after {past} earlier positions.", nameof(mask));
+                $"The attention mask is [{mask.size(0)}, {width}], but the input is [{batch}, {length}] after {past} earlier positions.", nameof(mask));
         using var zero = mask.eq(Constant(0));
         using var any = zero.any();
         if (!any.item<bool>()) return null;
@@ -253,9 +253,9 @@ internal sealed class Transformer : Backbone
             if (input.TokenTypeIds is not null) throw new ArgumentException("The model has no token types: omit TokenTypeIds.", nameof(input));
             return embeddings;
         }
-        if (input.TokenTypeIds is { } given && given.shape[^1] != embeddings.shape[1])
-            throw new ArgumentException($"TokenTypeIds are [{string.Join(", ", given.shape)}], but the input has {embeddings.shape[1]} positions.", nameof(input));
-        using var first = input.TokenTypeIds is null ? zeros(1, embeddings.shape[1], ScalarType.Int64, embeddings.device) : null;
+        if (input.TokenTypeIds is { } given && given.size(-1) != embeddings.size(1))
+            throw new ArgumentException($"TokenTypeIds are [{string.Join(", ", given.shape)}], but the input has {embeddings.size(1)} positions.", nameof(input));
+        using var first = input.TokenTypeIds is null ? zeros(1, embeddings.size(1), ScalarType.Int64, embeddings.device) : null;
         using var kinds = tokenTypes.call(input.TokenTypeIds ?? first!);
         using (embeddings) return embeddings.add(kinds, One);
     }

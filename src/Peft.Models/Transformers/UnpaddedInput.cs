@@ -11,7 +11,7 @@ internal sealed class UnpaddedInput : IDisposable
 
     private UnpaddedInput(TransformerSpec spec, ModelInput input, List<int> lengths, List<long> indices)
     {
-        (rows, width) = (input.InputIds!.shape[0], input.InputIds.shape[1]);
+        (rows, width) = (input.InputIds!.size(0), input.InputIds.size(1));
         kept = tensor(indices.ToArray()).DetachFromDisposeScope();
         using var positions = PositionIds.Of(spec, input, input.AttentionMask, 0, (int)width, CPU);
         Input = input with
@@ -42,7 +42,7 @@ internal sealed class UnpaddedInput : IDisposable
         using var scope = NewDisposeScope();
         var real = mask.ne(Constant(0));
         // If read does not match the input, the padded pass throws.
-        if (read is not null && (read.dim() != 2 || read.shape[1] != ids.shape[1] || (read.shape[0] != 1 && read.shape[0] != ids.shape[0]) || read.gt(real).any().item<bool>())) return null;
+        if (read is not null && (read.dim() != 2 || read.size(1) != ids.size(1) || (read.size(0) != 1 && read.size(0) != ids.size(0)) || read.gt(real).any().item<bool>())) return null;
         var (lengths, indices) = (new List<int>(), new List<long>());
         return Fill(real.to_type(ScalarType.Byte).contiguous(), lengths, indices) && indices.Count < ids.numel() ? new(model.Spec, input, lengths, indices) : null;
     }
@@ -51,7 +51,7 @@ internal sealed class UnpaddedInput : IDisposable
     private static bool Fill(Tensor real, List<int> lengths, List<long> indices)
     {
         var bytes = real.bytes;
-        var width = (int)real.shape[1];
+        var width = (int)real.size(1);
         for (var start = 0; start < bytes.Length; start += width)
         {
             var row = bytes.Slice(start, width);
@@ -74,9 +74,9 @@ internal sealed class UnpaddedInput : IDisposable
     public Tensor Unpack(Tensor packed)
     {
         using var tokens = packed.squeeze(0);
-        using var none = zeros(rows * width, tokens.shape[1], packed.dtype, packed.device);
+        using var none = zeros(rows * width, tokens.size(1), packed.dtype, packed.device);
         using var all = none.index_copy(0, kept, tokens);
-        return all.view(rows, width, tokens.shape[1]);
+        return all.view(rows, width, tokens.size(1));
     }
 
     public void Dispose()

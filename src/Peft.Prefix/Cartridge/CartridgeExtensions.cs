@@ -25,7 +25,7 @@ public static class CartridgeExtensions
         var odd = options.FindIndex(each => (each.TokenSize, each.HeadCount, each.LayerCount, each.SubmoduleCount) != (first.TokenSize, first.HeadCount, first.LayerCount, first.SubmoduleCount));
         if (odd >= 0) throw new AdapterMismatchException($"The cartridges in {folders[0]} and {folders[odd]} belong to models of different sizes.");
         var all = cat([.. folders.Select(Tokens)], 0);
-        AdapterCheckpoint.Write(output, first with { VirtualTokens = (int)all.shape[0] }, new Dictionary<string, Tensor> { ["prompt_embeddings"] = all });
+        AdapterCheckpoint.Write(output, first with { VirtualTokens = (int)all.size(0) }, new Dictionary<string, Tensor> { ["prompt_embeddings"] = all });
     }
 
     private static Tensor Tokens(string folder)

@@ -32,8 +32,8 @@ internal sealed class MultitaskPromptLayer : EmbeddingPrompt, IPromptsDecoder
         Take(rows, OfTask(file.Read("prefix_task_rows")));
 
         Tensor OfTask(Tensor all) => options.Initialization == MultitaskInitialization.AverageOfTasks ? all.mean([0], keepdim: true)
-            : options.StartTask < all.shape[0] ? all.narrow(0, options.StartTask, 1)
-            : throw new AdapterOptionsException($"StartTask is {options.StartTask}, but {options.InitialStateFile} has {all.shape[0]} tasks.");
+            : options.StartTask < all.size(0) ? all.narrow(0, options.StartTask, 1)
+            : throw new AdapterOptionsException($"StartTask is {options.StartTask}, but {options.InitialStateFile} has {all.size(0)} tasks.");
 
         void Take(Parameter into, Tensor value)
         {

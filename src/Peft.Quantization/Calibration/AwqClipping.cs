@@ -23,9 +23,9 @@ internal static class AwqClipping
     public static Tensor Run(Tensor matrix, Tensor gram, int size, int bits, string path)
     {
         using var scope = NewDisposeScope();
-        var grouped = matrix.view(-1, size, matrix.shape[1]);
+        var grouped = matrix.view(-1, size, matrix.size(1));
         // The part of each group, [groups, size, size]: the outputs of a group are the squares that are summed.
-        var own = gram.view(grouped.shape[0], size, grouped.shape[0], size).diagonal(dim1: 0, dim2: 2).permute(2, 0, 1).contiguous();
+        var own = gram.view(grouped.size(0), size, grouped.size(0), size).diagonal(dim1: 0, dim2: 2).permute(2, 0, 1).contiguous();
         var largest = grouped.abs().amax([1], keepdim: true);
         var (range, least) = (largest.clone(), full_like(largest, Constant(double.PositiveInfinity)));
         for (var step = 0; step < Steps * MaximumShrinkage; step++)

@@ -26,7 +26,7 @@ internal static class AwqScaling
             foreach (var module in group.Modules)
             {
                 using var each = NewDisposeScope();
-                var (matrix, size) = (matrices[module.Module], options.SizeFor(matrices[module.Module].shape[0]));
+                var (matrix, size) = (matrices[module.Module], options.SizeFor(matrices[module.Module].size(0)));
                 var scale = factors.GetValueOrDefault(group);
                 var gram = scale is null ? group.Inputs.Gram : group.Inputs.Gram.div(scale).div_(scale.unsqueeze(1));   // of the inputs as they are now
                 var clipped = options.Clip && AwqClipping.Clips(module.Path) ? AwqClipping.Run(matrix, gram, size, Bits, module.Path) : matrix;
@@ -54,7 +54,7 @@ internal static class AwqScaling
             scale = scale.div(scale.max().mul(scale.min()).sqrt_());
             var column = scale.unsqueeze(1);
             var error = weights.Sum(weight => inputs.Energy(
-                GroupedCodes.Round(weight.Matrix.mul(column), options.SizeFor(weight.Matrix.shape[0]), Bits, false, weight.Path).Values().div_(column).sub_(weight.Matrix)));
+                GroupedCodes.Round(weight.Matrix.mul(column), options.SizeFor(weight.Matrix.size(0)), Bits, false, weight.Path).Values().div_(column).sub_(weight.Matrix)));
             if (error >= least) continue;
             (least, best) = (error, scale.MoveToOuterDisposeScope());
         }
@@ -67,7 +67,7 @@ internal static class AwqScaling
         var isLinear = fold.From is Linear or TransposedLinear;
         if (isLinear)
         {
-            var divisors = outputs is null ? scale : ones(matrices[fold.From].shape[1], device: scale.device).index_copy(0, outputs, scale);
+            var divisors = outputs is null ? scale : ones(matrices[fold.From].size(1), device: scale.device).index_copy(0, outputs, scale);
             matrices[fold.From].div_(divisors.unsqueeze(0));
         }
         else layer.Change(fold.From.Weight, weight => weight.add(Constant(fold.NormOffset), One).div(scale).sub(Constant(fold.NormOffset)));

@@ -13,12 +13,12 @@ internal static class CodePacking
     public static Tensor Along(Tensor codes, int bits)
     {
         using var scope = NewDisposeScope();
-        var count = codes.shape[0];
+        var count = codes.size(0);
         var others = codes.shape[1..];
         var numbers = codes.to_type(ScalarType.Int64);
         if (count % 32 != 0) numbers = cat([numbers, zeros([32 - count % 32, .. others], ScalarType.Int64, codes.device)]);
         numbers = numbers.view([-1, 32, .. others]);
-        var words = zeros([numbers.shape[0], bits, .. others], ScalarType.Int64, codes.device);
+        var words = zeros([numbers.size(0), bits, .. others], ScalarType.Int64, codes.device);
         for (var i = 0; i < 32; i++)
         {
             var (word, shift) = (i * bits / 32, i * bits % 32);
@@ -37,7 +37,7 @@ internal static class CodePacking
     {
         using var scope = NewDisposeScope();
         var factors = tensor(Places.Select(place => 1L << (4 * place)).ToArray(), device: codes.device);
-        return Narrow(codes.to_type(ScalarType.Int64).view(codes.shape[0], -1, 8).mul(factors).sum(dim: 2)).MoveToOuterDisposeScope();
+        return Narrow(codes.to_type(ScalarType.Int64).view(codes.size(0), -1, 8).mul(factors).sum(dim: 2)).MoveToOuterDisposeScope();
     }
 
     // The same 32 bits as a signed number.

@@ -37,7 +37,7 @@ public sealed record GptqOptions : CalibratedOptions
             {
                 using var scope = NewDisposeScope();
                 var matrix = module.Read();
-                var size = SizeFor(matrix.shape[0]);
+                var size = SizeFor(matrix.size(0));
                 var codes = GptqSolver.Solve(matrix, group.Inputs.Gram, this, module.Path);
                 var (error, rounded) = (group.Inputs.Error(matrix, codes.Values()), group.Inputs.Error(matrix, GroupedCodes.Round(matrix, size, Bits, IsSymmetric, module.Path).Values()));
                 layer.Replace(module, codes.ToGptq(Bits, size, IsSymmetric, module.Path), error, rounded);

@@ -19,7 +19,7 @@ internal static class GptqSolver
     public static GroupedCodes Solve(Tensor matrix, Tensor gram, GptqOptions options, string path)
     {
         using var scope = NewDisposeScope();
-        var (inputs, outputs) = (matrix.shape[0], matrix.shape[1]);
+        var (inputs, outputs) = (matrix.size(0), matrix.size(1));
         var size = options.SizeFor(inputs);
         GroupGrid? whole = options.StaticGroups ? GroupGrid.Of(matrix.view(-1, size, outputs), options.Bits, options.IsSymmetric, path) : null;
         var order = options.ActivationOrder ? gram.diagonal().argsort(descending: true) : null;

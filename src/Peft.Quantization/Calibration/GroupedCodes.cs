@@ -18,9 +18,9 @@ internal sealed record GroupedCodes(Tensor Codes, Tensor Scales, Tensor Zeros, T
     public static GroupedCodes Round(Tensor matrix, int size, int bits, bool isSymmetric, string path)
     {
         using var scope = NewDisposeScope();
-        var grouped = matrix.view(-1, size, matrix.shape[1]);
+        var grouped = matrix.view(-1, size, matrix.size(1));
         var grid = GroupGrid.Of(grouped, bits, isSymmetric, path);
-        return new GroupedCodes(grid.Codes(grouped).view(matrix.shape), grid.Scales.squeeze(1), grid.Zeros.squeeze(1), Quantization.Values.Groups(matrix.shape[0], size, matrix.device)).MoveOut();
+        return new GroupedCodes(grid.Codes(grouped).view(matrix.shape), grid.Scales.squeeze(1), grid.Zeros.squeeze(1), Quantization.Values.Groups(matrix.size(0), size, matrix.device)).MoveOut();
     }
 
     /// <summary>The values, <c>[in, out]</c>.</summary>
@@ -45,13 +45,13 @@ internal sealed record GroupedCodes(Tensor Codes, Tensor Scales, Tensor Zeros, T
             ["scales"] = Scales.to_type(ScalarType.Float16),
             ["g_idx"] = Groups.to_type(ScalarType.Int32),
         };
-        return GptqMatrix.Read(path, Codes.shape[1], Codes.shape[0], parts.GetValueOrDefault, bits, size, offset);
+        return GptqMatrix.Read(path, Codes.size(1), Codes.size(0), parts.GetValueOrDefault, bits, size, offset);
     }
 
     /// <summary>AWQ's form.</summary>
     public AwqMatrix ToAwq(int size, string path)
     {
         var parts = new Dictionary<string, Tensor> { ["qweight"] = CodePacking.Interleaved(Codes), ["qzeros"] = CodePacking.Interleaved(Zeros), ["scales"] = Scales.to_type(ScalarType.Float16) };
-        return AwqMatrix.Read(path, Codes.shape[1], Codes.shape[0], parts.GetValueOrDefault, size);
+        return AwqMatrix.Read(path, Codes.size(1), Codes.size(0), parts.GetValueOrDefault, size);
     }
 }

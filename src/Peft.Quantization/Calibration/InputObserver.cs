@@ -44,7 +44,7 @@ internal sealed class InputObserver : IDisposable
         if (group is null)
         {
             if (onlyFirst && groups.Count > 0) throw new PassEnded();
-            groups.Add(group = new(new(input.shape[^1], input.device)));
+            groups.Add(group = new(new(input.size(-1), input.device)));
             group.Modules.Add(module);
         }
         if (!isSame) counted.Clear();
@@ -59,7 +59,7 @@ internal sealed class InputObserver : IDisposable
     // The positions that are not padding.
     private Tensor Real(Tensor input)
     {
-        var rows = input.detach().reshape(-1, input.shape[^1]);
+        var rows = input.detach().reshape(-1, input.size(-1));
         var real = ForwardPass.Current.Positions?.Real ?? mask;
         if (real is null || !real.shape.AsSpan().SequenceEqual(input.shape.AsSpan(0, input.shape.Length - 1))) return rows;
         return rows.index_select(0, real.reshape(-1).nonzero().reshape(-1).to(rows.device));

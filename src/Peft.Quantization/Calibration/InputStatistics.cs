@@ -17,7 +17,7 @@ internal sealed class InputStatistics(long size, Device device) : IDisposable
     public void Add(Tensor inputs)
     {
         using var scope = NewDisposeScope();
-        var added = inputs.shape[0];
+        var added = inputs.size(0);
         if (added == 0) return;
         var rows = inputs.to_type(ScalarType.Float32);
         var (kept, share) = (Constant((double)count / (count + added)), Constant(1.0 / (count + added)));

@@ -41,7 +41,7 @@ internal static class GgufBlocks
     }
 
     // Low nibbles come first, high ones after all of them.
-    private static Tensor Nibbles(Tensor bytes) => Bits(bytes.unsqueeze(1), [0, 4], 4).view(bytes.shape[0], -1);
+    private static Tensor Nibbles(Tensor bytes) => Bits(bytes.unsqueeze(1), [0, 4], 4).view(bytes.size(0), -1);
 
     // Of each 32 bytes the low nibbles are one group, the high ones the next.
     private static Tensor Groups(Tensor bytes) => Bits(bytes.view(-1, 4, 1, 32), [0, 4], 4).view(-1, 8, 32);
@@ -61,7 +61,7 @@ internal static class GgufBlocks
         var minima = cat([Masked(second, 63), Shifted(third, 4).add(Shifted(second, 6), alpha: Constant(16))], 1);
         var scale = Half(blocks, 0).mul(scales.to_type(ScalarType.Float32)).unsqueeze(2);
         var minimum = Half(blocks, 2).mul(minima.to_type(ScalarType.Float32)).unsqueeze(2);
-        return scale.mul(numbers).sub(minimum).view(blocks.shape[0], -1);
+        return scale.mul(numbers).sub(minimum).view(blocks.size(0), -1);
     }
 
     // Two halves of 128 elements: nibbles of 64 bytes, and two more bits of each from 32 bytes; a scale for each 16.
@@ -70,7 +70,7 @@ internal static class GgufBlocks
         var low = Bits(blocks.narrow(1, 0, 128).view(-1, 2, 1, 64), [0, 4], 4).view(-1, 2, 4, 32);
         var high = Bits(blocks.narrow(1, 128, 64).view(-1, 2, 1, 32), [0, 2, 4, 6], 2);
         var numbers = low.add(high, alpha: Constant(16)).sub(Constant(32)).view(-1, 16, 16);
-        return Half(blocks, 208).mul(Signed(blocks.narrow(1, 192, 16))).unsqueeze(2).mul(numbers).view(blocks.shape[0], -1);
+        return Half(blocks, 208).mul(Signed(blocks.narrow(1, 192, 16))).unsqueeze(2).mul(numbers).view(blocks.size(0), -1);
     }
 
     // The bits from each of some positions on, along the last dimension but one, or the last.

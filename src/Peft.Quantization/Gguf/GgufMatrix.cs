@@ -14,10 +14,10 @@ public sealed class GgufMatrix : QuantizedMatrix
     /// <param name="bytes">The bytes of each row, <c>[out, bytes]</c>.</param>
     /// <param name="columns">Number of inputs.</param>
     /// <param name="type">The type of the blocks.</param>
-    internal GgufMatrix(Tensor bytes, long columns, GgufType type) : base(bytes.shape[0], columns)
+    internal GgufMatrix(Tensor bytes, long columns, GgufType type) : base(bytes.size(0), columns)
     {
-        if (columns % type.BlockSize != 0 || bytes.shape[1] != columns / type.BlockSize * type.BlockBytes)
-            throw new QuantizationException($"Rows of {columns} values do not fill {bytes.shape[1]} bytes of blocks of the type {type}.");
+        if (columns % type.BlockSize != 0 || bytes.size(1) != columns / type.BlockSize * type.BlockBytes)
+            throw new QuantizationException($"Rows of {columns} values do not fill {bytes.size(1)} bytes of blocks of the type {type}.");
         (this.bytes, this.type) = (bytes.Keep(), type);
     }
 

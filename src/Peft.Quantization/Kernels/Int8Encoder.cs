@@ -14,8 +14,8 @@ internal static unsafe class Int8Encoder
     /// <param name="scales">Takes the scale of each row; infinite if a value is beyond float16.</param>
     public static void Run(Tensor rows, Tensor codes, Tensor scales)
     {
-        var (from, to, scale, columns) = (TensorAddress.Of(rows), TensorAddress.Of(codes), TensorAddress.Of(scales), (int)rows.shape[1]);
-        TensorMemory.InShares((int)rows.shape[0], (_, first, count) =>
+        var (from, to, scale, columns) = (TensorAddress.Of(rows), TensorAddress.Of(codes), TensorAddress.Of(scales), (int)rows.size(1));
+        TensorMemory.InShares((int)rows.size(0), (_, first, count) =>
         {
             var padded = (columns + 31) / 32 * 32;
             var buffer = new float[padded];

@@ -12,7 +12,7 @@ internal static unsafe class Transposition
     /// <summary>The matrix, contiguous: itself if it is.</summary>
     public static Tensor Contiguous(Tensor matrix)
     {
-        var (rows, columns) = (matrix.shape[0], matrix.shape[1]);
+        var (rows, columns) = (matrix.size(0), matrix.size(1));
         if (matrix.dtype != ScalarType.Float32 || matrix.device_type != DeviceType.CPU || rows % Block != 0 || columns % Block != 0 || matrix.stride(0) != 1 || matrix.stride(1) != rows) return matrix.contiguous();
         var copy = empty(rows, columns, ScalarType.Float32);
         var (from, to) = (TensorAddress.Of(matrix), TensorAddress.Of(copy));

@@ -32,7 +32,7 @@ internal abstract unsafe class ValueReader
     /// <param name="inShares">True to use all threads. It pays off for more than a megabyte.</param>
     public void Read(long first, Tensor to, bool inShares)
     {
-        var (address, rows, columns) = (TensorAddress.Of(to), (int)to.shape[0], (int)to.shape[1]);
+        var (address, rows, columns) = (TensorAddress.Of(to), (int)to.size(0), (int)to.size(1));
         if (inShares) TensorMemory.InShares(rows, (_, start, count) => Read(start, count));
         else Read(0, rows);
         GC.KeepAlive(to);
@@ -48,7 +48,7 @@ internal abstract unsafe class ValueReader
     /// <param name="to">Takes the rows: <c>[rows, columns]</c>, contiguous.</param>
     public void Read(ReadOnlySpan<long> rows, Tensor to)
     {
-        var (address, columns) = (TensorAddress.Of(to), (int)to.shape[1]);
+        var (address, columns) = (TensorAddress.Of(to), (int)to.size(1));
         for (var i = 0; i < rows.Length; i++) Read(rows[i], 0, columns, (float*)address + (nint)i * columns);
         GC.KeepAlive(to);
     }

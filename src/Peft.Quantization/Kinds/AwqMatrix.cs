@@ -30,7 +30,7 @@ public sealed class AwqMatrix : GroupedMatrix
         {
             using var each = NewDisposeScope();
             var words = CodePacking.Along(Unpack(stored.Words.narrow(0, first, Math.Min(Part, columns - first))), FourBits);
-            codes.narrow(1, first * FourBits / 32, words.shape[0]).copy_(words.t());
+            codes.narrow(1, first * FourBits / 32, words.size(0)).copy_(words.t());
         }
         var groups = Values.Groups(columns, groupSize, codes.device).to_type(ScalarType.Int32);
         return new(rows, columns, new(codes, stored.Scales.t(), Unpack(stored.Zeros).t().to_type(ScalarType.Byte), groups), groupSize);
@@ -53,6 +53,6 @@ public sealed class AwqMatrix : GroupedMatrix
     private static Tensor Unpack(Tensor words)
     {
         var shifts = tensor(Places.Select(place => FourBits * place).ToArray(), device: words.device);
-        return words.unsqueeze(-1).bitwise_right_shift(shifts).bitwise_and(tensor(15, device: words.device)).view(words.shape[0], -1);
+        return words.unsqueeze(-1).bitwise_right_shift(shifts).bitwise_and(tensor(15, device: words.device)).view(words.size(0), -1);
     }
 }

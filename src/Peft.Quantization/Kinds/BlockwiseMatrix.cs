@@ -21,7 +21,7 @@ public sealed class BlockwiseMatrix : QuantizedMatrix
     internal static BlockwiseMatrix Of(Tensor values, int blockSize)
     {
         var (codes, scales) = DynamicCode.Quantize(Transposition.Contiguous(values.to_type(ScalarType.Float32)).view(-1), DynamicCode.Signed, blockSize);
-        return new(values.shape[0], values.shape[1], blockSize, codes, scales, tensor(DynamicCode.Signed, device: values.device));
+        return new(values.size(0), values.size(1), blockSize, codes, scales, tensor(DynamicCode.Signed, device: values.device));
     }
 
     internal override Tensor DequantizeRows(long first, long count)

@@ -11,7 +11,7 @@ public sealed class Float8Matrix : QuantizedMatrix
     private readonly long tileRows, tileColumns;
     private readonly bool isE5M2;
 
-    private Float8Matrix(Tensor codes, Tensor scales, long tileRows, long tileColumns, bool isE5M2) : base(codes.shape[0], codes.shape[1])
+    private Float8Matrix(Tensor codes, Tensor scales, long tileRows, long tileColumns, bool isE5M2) : base(codes.size(0), codes.size(1))
         => (this.codes, this.scales, this.tileRows, this.tileColumns, this.isE5M2) = (codes.Keep(), scales.Keep(), tileRows, tileColumns, isE5M2);
 
     /// <inheritdoc/>
@@ -21,12 +21,12 @@ public sealed class Float8Matrix : QuantizedMatrix
     internal static Float8Matrix Of(Tensor values, long tileRows, long tileColumns)
     {
         var wide = values.to_type(ScalarType.Float32);
-        var (down, across) = (TensorParts.Count(wide.shape[0], tileRows), TensorParts.Count(wide.shape[1], tileColumns));
+        var (down, across) = (TensorParts.Count(wide.size(0), tileRows), TensorParts.Count(wide.size(1), tileColumns));
         // Zeros fill the last tiles.
-        var padded = nn.functional.pad(wide, [0, across * tileColumns - wide.shape[1], 0, down * tileRows - wide.shape[0]]);
+        var padded = nn.functional.pad(wide, [0, across * tileColumns - wide.size(1), 0, down * tileRows - wide.size(0)]);
         var scales = padded.view(down, tileRows, across, tileColumns).abs().amax([1, 3]).div_(Constant(Float8.Largest));
         scales = scales.masked_fill(scales.eq(Constant(0)), Constant(1));
-        return new(Float8.Bytes(wide.div(Spread(scales, wide.shape[0], wide.shape[1], tileRows, tileColumns))), scales, tileRows, tileColumns, false);
+        return new(Float8.Bytes(wide.div(Spread(scales, wide.size(0), wide.size(1), tileRows, tileColumns))), scales, tileRows, tileColumns, false);
     }
 
     /// <summary>Values of a checkpoint.</summary>
@@ -38,9 +38,9 @@ public sealed class Float8Matrix : QuantizedMatrix
     internal static Float8Matrix Read(string path, Tensor codes, Tensor scales, (long Rows, long Columns)? tile, bool isE5M2)
     {
         if (codes.dim() != 2) throw new QuantizationException($"{path}.weight is [{string.Join(", ", codes.shape)}], but must be a matrix.");
-        var (rows, columns) = tile ?? (scales.numel() == 1 ? codes.shape[0] : 1, codes.shape[1]);
+        var (rows, columns) = tile ?? (scales.numel() == 1 ? codes.size(0) : 1, codes.size(1));
         if (rows < 1 || columns < 1) throw new QuantizationException($"{path}: a tile of {rows} × {columns} has no values.");
-        long[] wanted = [TensorParts.Count(codes.shape[0], rows), TensorParts.Count(codes.shape[1], columns)];
+        long[] wanted = [TensorParts.Count(codes.size(0), rows), TensorParts.Count(codes.size(1), columns)];
         if (scales.numel() != wanted[0] * wanted[1] || (scales.numel() > 1 && !scales.shape.SequenceEqual(wanted)))
             throw new QuantizationException($"{path} has scales [{string.Join(", ", scales.shape)}], but a weight [{string.Join(", ", codes.shape)}] in tiles of {rows} × {columns} has [{string.Join(", ", wanted)}].");
         if (!Values.IsFinite(scales)) throw new QuantizationException($"{path} has scales that are not finite.");
@@ -53,7 +53,7 @@ public sealed class Float8Matrix : QuantizedMatrix
     {
         using var scope = NewDisposeScope();
         var own = Spread(scales, Rows, Columns, tileRows, tileColumns);
-        return Float8.Values(codes.narrow(0, first, count), isE5M2).mul_(own.shape[0] > 1 ? own.narrow(0, first, count) : own).MoveToOuterDisposeScope();
+        return Float8.Values(codes.narrow(0, first, count), isE5M2).mul_(own.size(0) > 1 ? own.narrow(0, first, count) : own).MoveToOuterDisposeScope();
     }
 
     private protected override unsafe ValueReader Reader()
@@ -77,7 +77,7 @@ public sealed class Float8Matrix : QuantizedMatrix
     // The scale of each element; broadcast along a dimension with a single tile.
     private static Tensor Spread(Tensor scales, long rows, long columns, long tileRows, long tileColumns)
     {
-        if (scales.shape[0] > 1) scales = scales.index_select(0, Values.Groups(rows, tileRows, scales.device));
-        return scales.shape[1] > 1 ? scales.index_select(1, Values.Groups(columns, tileColumns, scales.device)) : scales;
+        if (scales.size(0) > 1) scales = scales.index_select(0, Values.Groups(rows, tileRows, scales.device));
+        return scales.size(1) > 1 ? scales.index_select(1, Values.Groups(columns, tileColumns, scales.device)) : scales;
     }
 }

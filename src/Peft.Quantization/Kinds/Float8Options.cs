@@ -13,5 +13,5 @@ public sealed record Float8Options : QuantizationOptions
 
     private protected override IEnumerable<string> Errors() => Tile < 1 ? [$"Tile must be at least 1, but was {Tile}."] : [];
 
-    private protected override QuantizedMatrix Create(Tensor values) => Float8Matrix.Of(values, Tile ?? values.shape[0], Tile ?? values.shape[1]);
+    private protected override QuantizedMatrix Create(Tensor values) => Float8Matrix.Of(values, Tile ?? values.size(0), Tile ?? values.size(1));
 }

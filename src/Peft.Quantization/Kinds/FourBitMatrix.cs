@@ -71,7 +71,7 @@ public sealed class FourBitMatrix : QuantizedMatrix
             var each = options.Code.Encode(scaled);
             if (length % 2 != 0) each = cat([each, zeros(1, ScalarType.Byte, flat.device)]);
             var pairs = each.view(-1, 2);
-            codes.narrow(0, start / 2, pairs.shape[0]).copy_(pairs.select(1, 0).mul(Constant(16)).add(pairs.select(1, 1), One));
+            codes.narrow(0, start / 2, pairs.size(0)).copy_(pairs.select(1, 0).mul(Constant(16)).add(pairs.select(1, 1), One));
         });
         return (codes, scales);
     }

@@ -68,6 +68,6 @@ public abstract class GroupedMatrix : QuantizedMatrix
     }
 
     private protected override unsafe ValueReader Reader()
-        => GroupedReaders.Of((byte*)TensorAddress.Of(Tensors.Codes), (nint)(Tensors.Codes.shape[1] * Tensors.Codes.ElementSize), Bits, new(
-            new((void*)TensorAddress.Of(Tensors.Scales), Tensors.Scales.dtype), (byte*)TensorAddress.Of(Tensors.Zeros), ZeroOffset, (int)Tensors.Scales.shape[1], (int)Math.Min(GroupSize, Columns), IsInOrder ? null : (int*)TensorAddress.Of(Tensors.Groups)), (int)Columns);
+        => GroupedReaders.Of((byte*)TensorAddress.Of(Tensors.Codes), (nint)(Tensors.Codes.size(1) * Tensors.Codes.ElementSize), Bits, new(
+            new((void*)TensorAddress.Of(Tensors.Scales), Tensors.Scales.dtype), (byte*)TensorAddress.Of(Tensors.Zeros), ZeroOffset, (int)Tensors.Scales.size(1), (int)Math.Min(GroupSize, Columns), IsInOrder ? null : (int*)TensorAddress.Of(Tensors.Groups)), (int)Columns);
 }

@@ -12,7 +12,7 @@ public sealed class Int8Matrix : QuantizedMatrix
 
     private readonly Tensor codes, scales;
 
-    private Int8Matrix(Tensor codes, Tensor scales, double? inputThreshold) : base(codes.shape[0], codes.shape[1])
+    private Int8Matrix(Tensor codes, Tensor scales, double? inputThreshold) : base(codes.size(0), codes.size(1))
         => (this.codes, this.scales, InputThreshold) = (codes.Keep(), scales.Keep(), inputThreshold);
 
     /// <inheritdoc/>
@@ -30,7 +30,7 @@ public sealed class Int8Matrix : QuantizedMatrix
 
     private static (Tensor Codes, Tensor Scales) Encode(Tensor rows)
     {
-        var (codes, scales) = (empty(rows.shape, ScalarType.Int8), empty(rows.shape[0], ScalarType.Float32));
+        var (codes, scales) = (empty(rows.shape, ScalarType.Int8), empty(rows.size(0), ScalarType.Float32));
         Int8Encoder.Run(rows, codes, scales);
         return (codes, scales);
     }
@@ -42,7 +42,7 @@ public sealed class Int8Matrix : QuantizedMatrix
         if (codes is not { dtype: ScalarType.Int8 } || codes.dim() != 2) throw new QuantizationException($"{path}.weight is {(codes is null ? "missing" : TensorRules.Describe(codes))}, but must be Int8 [out, in].");
         if (read("weight_format") is { } format && (format.numel() != 1 || format.reshape(1)[0].item<byte>() != 0))
             throw new QuantizationException($"{path}.weight_format is not 0 (rows): other layouts of LLM.int8 belong to one GPU. Save the model again with a newer bitsandbytes.");
-        return new(codes, Values.Expect(read("SCB"), $"{path}.SCB", ScalarType.Float32, codes.shape[0]), inputThreshold);
+        return new(codes, Values.Expect(read("SCB"), $"{path}.SCB", ScalarType.Float32, codes.size(0)), inputThreshold);
     }
 
     /// <summary>The same values, multiplied by inputs as the threshold says.</summary>

@@ -26,11 +26,11 @@ public sealed class IntegerMatrix : GroupedMatrix
             throw new QuantizationException($"{path}.weight_shape does not say [{rows}, {columns}], which the model has there: the weights belong to another model.");
         var scales = read("weight_scale") ?? throw new QuantizationException($"{path} has no weight_scale: the file is damaged.");
         if (scales.numel() == 1) scales = scales.reshape(1, 1).expand(rows, 1);
-        if (!scales.is_floating_point() || scales.dim() != 2 || scales.shape[0] != rows || scales.shape[1] < 1 || columns % scales.shape[1] != 0)
+        if (!scales.is_floating_point() || scales.dim() != 2 || scales.size(0) != rows || scales.size(1) < 1 || columns % scales.size(1) != 0)
             throw new QuantizationException($"{path}.weight_scale is {TensorRules.Describe(scales)}, but must hold a scale for each of {rows} outputs and of equal groups of {columns} inputs.");
         if (!Values.IsFinite(scales)) throw new QuantizationException($"{path}.weight_scale holds values that are not finite.");
         if (scales.dtype == ScalarType.Float64) scales = scales.to_type(ScalarType.Float32);
-        var (count, half) = (scales.shape[1], 1 << ((bits ?? 8) - 1));
+        var (count, half) = (scales.size(1), 1 << ((bits ?? 8) - 1));
         var groups = read("weight_g_idx");
         if (groups is null) groups = Values.Groups(columns, columns / count, codes.device).to_type(ScalarType.Int32);
         else if (Values.Expect(groups, $"{path}.weight_g_idx", ScalarType.Int32, columns) is var given && (given.min().item<int>() < 0 || given.max().item<int>() >= count))

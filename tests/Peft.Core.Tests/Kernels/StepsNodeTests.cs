@@ -143,6 +143,12 @@ public class StepsNodeTests
         var factors = new[] { randn(4, Hidden), randn(3 * Hidden, 4), randn(4, Hidden), randn(Hidden, 4), randn(4, Hidden), randn(Hidden, 4) }.Select(each => new Parameter(each.mul(0.1))).ToArray();
         var shape = new AttentionShape(4, 4, Hidden / 4, 0, 0.1f, null);
 
+        List<float[]> InOnePass(bool again)
+        {
+            using var pass = SavedTensors.InOnePass();
+            return Run(again);
+        }
+
         List<float[]> Run(bool again)
         {
             using var inner = NewDisposeScope();
@@ -170,6 +176,52 @@ public class StepsNodeTests
         kept.Count.ShouldBe(recomputed.Count);
         foreach (var (one, other) in kept.Zip(recomputed)) other.ShouldBe(one);
         kept[1].ShouldContain(value => value != 0);
+        if (twice) return;
+        foreach (var again in new[] { false, true })
+            foreach (var (one, other) in kept.Zip(InOnePass(again))) other.ShouldBe(one);
+    }
+
+    [Fact]
+    public void A_pass_that_runs_once_frees_what_its_nodes_hold_even_if_no_backward_pass_runs()
+    {
+        using var scope = NewDisposeScope();
+        var (x, residual, weight, w) = (randn(2, 5, 16).requires_grad_(), randn(2, 5, 16), randn(16), randn(16, 16));
+        var (a, b) = (new Parameter(randn(2, 16)), new Parameter(randn(16, 2)));
+        Tensor Forward()
+        {
+            using var inner = NewDisposeScope();
+            var steps = new NodeSteps(x, residual);
+            var middle = steps.Add(new LinearStep(new NormalizedInput(weight, 1e-3, 0), [0], 1, FactoredProduct.Of(w, null, a, b, 1)!));
+            steps.Add(new LinearStep(new ActivatedInput("silu"), [middle], middle, FactoredProduct.Of(w, null, a, b, 1)!));
+            return steps.Run()[0].MoveToOuterDisposeScope();
+        }
+
+        var before = Live();
+        using (SavedTensors.InOnePass())
+        {
+            using var y = Forward();
+            Live().ShouldBe(before + 2);   // y, and the middle state
+        }
+        Live().ShouldBe(before);
+        using (SavedTensors.InOnePass())
+        {
+            using var y = Forward();
+            y.sum().backward();
+        }
+        x.grad!.isfinite().all().item<bool>().ShouldBeTrue();
+
+        static long Live() => DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
+    }
+
+    [Fact]
+    public void An_input_that_changes_between_the_passes_is_noticed_also_in_a_pass_that_runs_once()
+    {
+        using var scope = NewDisposeScope();
+        var (x, w, a, b) = (randn(2, 5, 16), randn(16, 16), new Parameter(randn(2, 16)), new Parameter(randn(16, 2)));
+        using var pass = SavedTensors.InOnePass();
+        var y = LinearStep.Run(new PlainInput(), [x], null, FactoredProduct.Of(w, null, a, b, 1)!)[0];
+        using (no_grad()) x.add_(1);
+        Should.Throw<TrainingException>(() => BackwardFailure.Run(() => y.sum().backward())).Message.ShouldContain("changed in place after the forward pass");
     }
 
     // A tensor with NaN does not equal itself.

@@ -20,7 +20,7 @@ internal sealed class WeightGradient : IDisposable
         if (Value is null) Value = added.DetachFromDisposeScope();
         else Value.add_(added, One);
 
-        static Tensor Rows(Tensor tensor) => tensor.reshape(-1, tensor.shape[^1]).to_type(ScalarType.Float32);
+        static Tensor Rows(Tensor tensor) => tensor.reshape(-1, tensor.size(-1)).to_type(ScalarType.Float32);
     }
 
     public void Dispose() => Value?.Dispose();

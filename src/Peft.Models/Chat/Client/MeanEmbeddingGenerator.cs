@@ -76,7 +76,7 @@ public sealed class MeanEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
         var hidden = hiddenStates(new ModelInput { InputIds = ids, AttentionMask = mask }).to_type(ScalarType.Float32);
         var weights = mask.unsqueeze(-1).to_type(ScalarType.Float32);
         var means = hidden.mul(weights).sum(dim: 1).div(weights.sum(dim: 1)).cpu().contiguous();
-        var width = (int)means.shape[1];
+        var width = (int)means.size(1);
         var values = means.data<float>().ToArray();
         var tokens = texts.Sum(text => text.AttentionMask.Sum());
         return new(Enumerable.Range(0, texts.Count).Select(row => new Embedding<float>(values.AsMemory(row * width, width)) { ModelId = metadata.DefaultModelId }))

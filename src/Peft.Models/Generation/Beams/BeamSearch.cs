@@ -63,10 +63,10 @@ internal sealed class BeamSearch : IDisposable
             scores = pipeline.Process(Context(step, rows), scores);
             ScoreRules.RequireChoice(scores, step, settings, mayBeEmpty: true);
         }
-        var vocabulary = scores.shape[1];
+        var vocabulary = scores.size(1);
         if (step > 0) scores = scores.add(tensor(pools.SelectMany(Scores).ToArray(), device: decoding.Device).unsqueeze(1), One);
         var all = scores.reshape(pools.Length, rows * vocabulary);
-        var count = (int)Math.Min(candidates, all.shape[1]);
+        var count = (int)Math.Min(candidates, all.size(1));
         var (values, indices) = sampler.Pick(all, count);
         using var valuesOnCpu = values.cpu();
         using var indicesOnCpu = indices.cpu();

@@ -30,7 +30,7 @@ internal sealed class NucleusFilter : ILogitsProcessor
     {
         var (_, order) = distance(scores).sort(-1, false);
         var excluded = beyond(nn.functional.softmax(scores.gather(-1, order), -1));
-        excluded.narrow(-1, 0, Math.Min(keep, excluded.shape[^1])).fill_(Constant(false));
+        excluded.narrow(-1, 0, Math.Min(keep, excluded.size(-1))).fill_(Constant(false));
         return scores.masked_fill(excluded.scatter(1, order, excluded), Constant(float.NegativeInfinity));
     }
 }

@@ -44,7 +44,7 @@ internal sealed class ThresholdFilter(Func<Tensor, Tensor> unlikely, int keep) :
     // The score of the token of that rank, [rows, 1].
     private static Tensor Best(Tensor scores, int rank)
     {
-        var (values, _) = scores.topk((int)Math.Min(rank, scores.shape[^1]), -1);
+        var (values, _) = scores.topk((int)Math.Min(rank, scores.size(-1)), -1);
         return values.narrow(-1, -1, 1);
     }
 }

@@ -8,7 +8,7 @@ internal static class OutputRows
     public static IEnumerable<float[]> ToRows(this Tensor output)
     {
         using var scope = NewDisposeScope();
-        var width = (int)(output.numel() / output.shape[0]);
+        var width = (int)(output.numel() / output.size(0));
         return output.detach().to_type(ScalarType.Float32).cpu().contiguous().data<float>().ToArray().Chunk(width);
     }
 }
