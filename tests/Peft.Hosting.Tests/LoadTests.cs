@@ -64,7 +64,8 @@ public sealed class LoadTests : IDisposable
     [Fact]
     public async Task A_full_queue_is_answered_with_429_and_the_others_are_answered()
     {
-        await using var server = await RunningServer.StartAsync(story, "--Peft:Batching:MaxBatchSize=1", "--Peft:Batching:MaxQueueLength=2");
+        const int Queue = 2;
+        await using var server = await RunningServer.StartAsync(story, "--Peft:Batching:MaxBatchSize=1", $"--Peft:Batching:MaxQueueLength={Queue}");
         var expected = story.Answer("A dog", "a2", 150);
         var answers = await Task.WhenAll(Enumerable.Range(0, 12).Select(_ => server.PostAsync("/v1/chat/completions", new { model = "a2", messages = new[] { new { role = "user", content = "A dog" } }, max_tokens = 150, temperature = 0 })));
         foreach (var (status, body) in answers)
@@ -73,7 +74,7 @@ public sealed class LoadTests : IDisposable
             else ((string)body["choices"]![0]!["message"]!["content"]!).ShouldBe(expected);
         }
         answers.Count(each => each.Status == 429).ShouldBeGreaterThan(0);
-        answers.Count(each => each.Status == 200).ShouldBeGreaterThan(2);
+        answers.Count(each => each.Status == 200).ShouldBeGreaterThanOrEqualTo(Queue);   // all may come before the first is taken out of the queue
     }
 
     [Fact]

@@ -111,7 +111,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
 
     private FrozenMatrix Matrix() => Target.Storage.Parameter is { } stored ? new(MatrixOf(stored)) : new(null, Target.Storage, Target.IsStoredTransposed);
 
-    // Nodes know a parameter, which nothing changes before their backward pass, from a view.
+    // The parameter itself rather than a view of it, where possible: torch need not save it for the backward pass (NodeMemory).
     private Tensor MatrixOf(TorchSharp.Modules.Parameter stored) => Target.IsStoredTransposed ? Target.ToMatrix(stored) : stored;
 
     /// <summary>The module with its adapters as a product of a step; null if it is something else.</summary>
