@@ -33,8 +33,7 @@ internal sealed record Plot(string Name, string Title, string Across, string Up,
         var drawing = new CurveDrawing(Width, Height).Draw($"{Title}: {Up} by {Across}", curves, exponent => Text(Math.Pow(2, exponent))) ?? throw new InvalidOperationException($"The plot {Name} has no points.");
         drawing.Add(Markup.With("y", Head), Markup.With("width", Width), Markup.With("height", Height));
         var height = Head + Height + Line * (Series.Count + 1) + 6;
-        var svg = Markup.Tag("svg", Markup.With("viewBox", FormattableString.Invariant($"0 0 {Width} {height}")), Markup.Tag("style", Style),
-            Markup.Classed("text", "title", Markup.With("x", 6), Markup.With("y", 18), Title),
+        return Svg.Of(Width, height, Style, Title,
             Markup.Classed("text", "end", Markup.With("x", Width - 8), Markup.With("y", 18), Up),
             drawing,
             Markup.Classed("text", "middle", Markup.With("x", Width / 2), Markup.With("y", Head + Height + 12), Across),
@@ -43,9 +42,6 @@ internal sealed record Plot(string Name, string Title, string Across, string Up,
                 Markup.Classed("rect", series.Style, Markup.With("x", 46), Markup.With("y", Head + Height + 12 + Line * (i + 1) - 7), Markup.With("width", 14), Markup.With("height", 3)),
                 Markup.Tag("text", Markup.With("x", 68), Markup.With("y", Head + Height + 12 + Line * (i + 1)), series.Name),
             }));
-        XNamespace space = "http://www.w3.org/2000/svg";
-        foreach (var element in svg.DescendantsAndSelf()) element.Name = space + element.Name.LocalName;
-        return svg;
     }
 
     private static string Text(double value) => value.ToString(value >= 100 ? "#,0" : value >= 10 ? "0.#" : "0.##", CultureInfo.InvariantCulture);

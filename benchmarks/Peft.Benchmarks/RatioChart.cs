@@ -28,8 +28,7 @@ internal sealed record RatioChart(string Title, IReadOnlyList<string> Processors
     {
         var most = (int)Math.Ceiling(Rows.Max(row => row.Ratios.Max()!.Value));
         var (width, bottom) = (At(most) + 24, Top + Line * Rows.Count);
-        var svg = Markup.Tag("svg", Markup.With("viewBox", FormattableString.Invariant($"0 0 {width} {bottom + 24}")), Markup.Tag("style", Style),
-            Markup.Classed("text", "title", Markup.With("x", 6), Markup.With("y", 18), Title),
+        return Svg.Of(width, bottom + 24, Style, Title,
             Processors.Select((name, i) => new[]
             {
                 Markup.Classed("circle", $"c{i}", Markup.With("cx", Left + 78 * i), Markup.With("cy", 36), Markup.With("r", 5)),
@@ -41,9 +40,6 @@ internal sealed record RatioChart(string Title, IReadOnlyList<string> Processors
                 Markup.Classed("text", "middle", Markup.With("x", At(ratio)), Markup.With("y", bottom + 16), ratio.ToString(CultureInfo.InvariantCulture)),
             }),
             Rows.Select((row, i) => Dots(row, Top + Line * (i + 0.5))));
-        XNamespace space = "http://www.w3.org/2000/svg";
-        foreach (var element in svg.DescendantsAndSelf()) element.Name = space + element.Name.LocalName;
-        return svg;
 
         static double At(double ratio) => Left + Unit * ratio;
 

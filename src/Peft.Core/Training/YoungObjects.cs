@@ -11,15 +11,19 @@ internal sealed class YoungObjects
     private long last = GC.GetTotalAllocatedBytes();
     private int collections = GC.CollectionCount(0);
 
-    /// <summary>Collects generation 0 if the process allocated <see cref="Limit"/> bytes since its last collection, or since this object knows of it.</summary>
-    /// <returns>True if it did.</returns>
-    public bool Collect()
+    /// <summary>Collects generation 0 if it is due.</summary>
+    public void Collect()
     {
-        var (allocated, count) = (GC.GetTotalAllocatedBytes(), GC.CollectionCount(0));
-        if (count != collections) (collections, last) = (count, allocated);
-        if (allocated - last < Limit) return false;
-        GC.Collect(0);
-        (collections, last) = (GC.CollectionCount(0), allocated);
-        return true;
+        if (IsDue(GC.GetTotalAllocatedBytes(), GC.CollectionCount(0))) GC.Collect(0);
+    }
+
+    /// <summary>True if the process allocated <see cref="Limit"/> bytes since the last call that found a new collection, or found one due.</summary>
+    /// <param name="allocated">Bytes that the process has allocated so far.</param>
+    /// <param name="count">Collections so far.</param>
+    public bool IsDue(long allocated, int count)
+    {
+        var isDue = count == collections && allocated - last >= Limit;
+        if (isDue || count != collections) (collections, last) = (isDue ? count + 1 : count, allocated);
+        return isDue;
     }
 }
