@@ -69,13 +69,13 @@ public sealed record TrainingMemory(long Weights, long Adapter, long Optimizer, 
     }
 
     // The layers of this library keep the inputs of norms and projections, queries, keys, values, the attention output, and the intermediate values of the feed-forward. Layers that are nodes, in float32, compute the outputs of
-    // norms and activations again, and in long batches also queries, keys, values and attended states.
+    // norms and activations again, and in long batches without checkpointing also queries, keys, values and attended states.
     private static long ActivationsOf(TransformerSpec spec, long tokens, bool checkpointing, long elementSize)
     {
         long hidden = spec.HiddenSize, heads = (long)spec.HeadSize * (spec.HeadCount + 2 * spec.KeyValueHeadCount), intermediate = spec.IntermediateSize;
         var isNode = elementSize == sizeof(float) && !spec.PostNorm && !spec.FusedGate && ActivationKernel.Supports(spec.Activation.Name);
         var layer = !isNode ? heads + 5 * hidden + (spec.GatedFeedForward ? 3 : 2) * intermediate
-            : (tokens * heads > SelfAttention.MinRecomputed ? 2 * hidden : heads + 3 * hidden) + (spec.GatedFeedForward ? 2 : 1) * intermediate;
+            : (!checkpointing && tokens * heads > SelfAttention.MinRecomputed ? 2 * hidden : heads + 3 * hidden) + (spec.GatedFeedForward ? 2 : 1) * intermediate;
         var kept = checkpointing ? spec.LayerCount * hidden + layer : spec.LayerCount * layer;
         return tokens * kept * elementSize + ChunkBytes;
     }

@@ -144,6 +144,69 @@ public class TrainingNodeTests
         foreach (var (one, other) in again.Gradients.Zip(plain.Gradients)) one.Value.Difference(other.Value).ShouldBe(0, one.Name);
     }
 
+    [Theory, MemberData(nameof(Architectures))]
+    public void A_checkpointed_layer_has_the_gradients_of_a_plain_one_whatever_is_trained_in_it(string type, string fields)
+    {
+        using var scope = NewDisposeScope();
+        using var model = DecodeLayerTests.Create(type, fields, width: 48);
+        model.eval();
+        using var peft = DecodeLayerTests.Adapt(model);
+        string[] all = [.. model.Backbone.Layers[0].named_modules().Where(pair => pair.module is nn.Module<Tensor, Tensor>).Select(pair => pair.name.Split('.')[^1]).Distinct()];
+        foreach (var name in all.Where(IsAttention))
+        {
+            peft.Add(name, new LoraOptions { Rank = 4, TargetModules = [name] });
+            peft.Activate(name);
+            using (no_grad())
+                foreach (var trained in peft.Trainables) trained.Value.normal_(0, 0.1);
+            Check(name);
+        }
+        peft.Activate("one");
+        Check("all-linear");
+
+        bool IsAttention(string name) => name is "q_proj" or "v_proj" or "o_proj" or "out_proj" or "c_attn" or "c_proj" or "query_key_value" or "dense" or "qkv_proj";
+
+        void Check(string what)
+        {
+            var ids = randint(1, 20, [3, 60], ScalarType.Int64);
+            using var batch = new Batch { InputIds = ids, Labels = ids.clone() };
+            var plain = Gradients(model, peft, batch);
+            model.CheckpointActivations = true;
+            var again = Gradients(model, peft, batch);
+            model.CheckpointActivations = false;
+            again.Loss.ShouldBe(plain.Loss, 1e-5, what);
+            again.Gradients.ShouldNotBeEmpty();
+            again.Gradients.Count.ShouldBe(plain.Gradients.Count);
+            foreach (var (one, other) in again.Gradients.Zip(plain.Gradients)) one.Value.RelativeDifference(other.Value).ShouldBeLessThan(2e-5, $"{what}: {one.Name}");
+        }
+    }
+
+    [Fact]
+    public void A_hook_of_a_checkpointed_layer_sees_its_output_in_both_runs()
+    {
+        using var scope = NewDisposeScope();
+        using var model = DecodeLayerTests.Create("llama", Llama, width: 48);
+        model.train();
+        using var peft = DecodeLayerTests.Adapt(model);
+        var ids = randint(1, 20, [3, 60], ScalarType.Int64);
+        using var batch = new Batch { InputIds = ids, Labels = ids.clone() };
+        var outputs = new List<Tensor>();
+        // The gradient of a square depends on the value.
+        var hook = model.Backbone.Layers[0].register_forward_hook((_, _, _, output) =>
+        {
+            outputs.Add(output.detach().clone().DetachFromDisposeScope());
+            return output.square();
+        });
+        var plain = Gradients(model, peft, batch);
+        outputs.Count.ShouldBe(1);
+        model.CheckpointActivations = true;
+        var again = Gradients(model, peft, batch);
+        outputs.Count.ShouldBe(3);
+        outputs[2].Difference(outputs[0]).ShouldBe(0);
+        foreach (var (one, other) in again.Gradients.Zip(plain.Gradients)) one.Value.RelativeDifference(other.Value).ShouldBeLessThan(2e-5, one.Name);
+        hook.remove();
+        foreach (var output in outputs) output.Dispose();
+    }
+
     [Theory]
     [InlineData("input_layernorm")]
     [InlineData("q_proj")]

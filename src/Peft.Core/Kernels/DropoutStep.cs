@@ -18,6 +18,10 @@ internal sealed class DropoutStep(double probability, int source, int? residual)
         return [Compute(values)];
     }
 
+    public override bool Prepares => true;
+
+    public override void Prepare(Tensor[] values, List<Tensor> kept) => mask = DropoutMask.Draw(probability);
+
     public override Tensor[] Again(Tensor[] values, ReadOnlySpan<Tensor> saved) => [Compute(values)];
 
     public override Tensor?[] Backward(Tensor[] values, ReadOnlySpan<Tensor> saved, Tensor[] gradients, bool[] wanted)

@@ -43,6 +43,8 @@ internal sealed unsafe class FactoredProduct : NodeProduct
 
     public override (Tensor Output, Tensor[] Kept) MultiplyAndAdd(Tensor x, Tensor residual) => (Multiply(x, weight, Trained[0], Trained[1], residual), [weight]);
 
+    public override Tensor[] Prepare(Tensor? x) => [weight];
+
     public override Tensor MultiplyAgain(Tensor x, ReadOnlySpan<Tensor> saved) => Multiply(x, saved[2], saved[0], saved[1], null);
 
     private Tensor Multiply(Tensor x, Tensor w, Tensor a, Tensor b, Tensor? residual)

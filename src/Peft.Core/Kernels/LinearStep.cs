@@ -43,6 +43,22 @@ internal sealed class LinearStep(NodeInput input, int[] sources, int? residual, 
         return outputs;
     }
 
+    public override bool Prepares => true;
+
+    public override void Prepare(Tensor[] values, List<Tensor> saved)
+    {
+        saved.AddRange(input.Constants);
+        Tensor[] from = [.. values[..sources.Length], .. input.Constants];
+        var x = Trained.Length > 0 ? input.Compute(from) : null;
+        for (var i = 0; i < products.Length; i++)
+        {
+            var own = products[i].Prepare(x);
+            saved.AddRange(own);
+            kept[i] = own.Length;
+        }
+        if (x is not null && !ReferenceEquals(x, from[0])) x.Dispose();
+    }
+
     public override Tensor[] Again(Tensor[] values, ReadOnlySpan<Tensor> saved)
     {
         var constants = saved.Slice(Trained.Length, input.Constants.Length);

@@ -63,6 +63,8 @@ internal sealed unsafe class LowRankProduct : NodeProduct
         return (Multiply(weight, x, Trained[1], thin, residual), [thin, .. weight.Kept]);
     }
 
+    public override Tensor[] Prepare(Tensor? x) => [Reduce(x!), .. weight.Kept];
+
     public override Tensor MultiplyAgain(Tensor x, ReadOnlySpan<Tensor> saved) => Multiply(weight.With(saved), x, saved[1], saved[2]);
 
     private Tensor Multiply(FrozenMatrix matrix, Tensor x, Tensor b, Tensor thin, Tensor? residual = null)

@@ -13,6 +13,10 @@ internal abstract class NodeProduct
     /// <returns>The output <c>[…, out]</c>, contiguous, and what the backward pass needs besides the input and the trainable tensors.</returns>
     public abstract (Tensor Output, Tensor[] Kept) Multiply(Tensor x);
 
+    /// <summary>What <see cref="Multiply"/> keeps, without the output.</summary>
+    /// <param name="x">The input; null if nothing is trainable.</param>
+    public abstract Tensor[] Prepare(Tensor? x);
+
     /// <summary>Computes the output again in the backward pass.</summary>
     /// <param name="x">The input.</param>
     /// <param name="saved">The trainable tensors, then the kept ones.</param>

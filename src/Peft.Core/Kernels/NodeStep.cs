@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>A step of a <see cref="StepsNode"/>: computes outputs from earlier values, with hand-written forward and backward passes. Its forward pass runs once.</summary>
+/// <summary>A step of a <see cref="StepsNode"/>: computes outputs from earlier values, with hand-written forward and backward passes. Its forward pass runs once, or <see cref="Prepare"/> in its place.</summary>
 /// <param name="reads">Indices of the values that it reads.</param>
 internal abstract class NodeStep(params int[] reads)
 {
@@ -31,6 +31,14 @@ internal abstract class NodeStep(params int[] reads)
     /// <param name="values">The values that it reads, contiguous.</param>
     /// <param name="kept">Takes what the backward pass needs besides values and trainable tensors.</param>
     public abstract Tensor[] Forward(Tensor[] values, List<Tensor> kept);
+
+    /// <summary>True if <see cref="Prepare"/> takes the place of <see cref="Forward"/> where nothing reads the outputs.</summary>
+    public virtual bool Prepares => false;
+
+    /// <summary>Computes what the backward pass needs, but no outputs.</summary>
+    /// <param name="values">The values that it reads; those that are not kept may be missing.</param>
+    /// <param name="kept">Takes the same as in <see cref="Forward"/>.</param>
+    public virtual void Prepare(Tensor[] values, List<Tensor> kept) => throw new NotSupportedException();
 
     /// <summary>Computes the outputs again in the backward pass.</summary>
     /// <param name="values">The values that it reads.</param>

@@ -17,6 +17,11 @@ internal sealed class NodeSteps
         foreach (var input in inputs) values.Add(new(input.requires_grad, producer: -1));
     }
 
+    /// <summary>
+    /// True if the outputs serve only to start a backward pass, as in the second run of a checkpointed layer: they have the shape of the first input and the values NaN, and steps that only these need do not run.
+    /// </summary>
+    public bool OnlyGradients { get; init; }
+
     /// <summary>The inputs.</summary>
     public Tensor[] Inputs { get; }
 
@@ -47,6 +52,27 @@ internal sealed class NodeSteps
         again.Add(isRecomputed);
         for (var i = 0; i < step.Outputs; i++) values.Add(new(learns, index));
         return first;
+    }
+
+    /// <summary>For each step, true if its outputs must be computed: in the backward pass, or in a later step whose outputs are.</summary>
+    public bool[] Needed()
+    {
+        var needed = new bool[steps.Count];
+        if (!OnlyGradients)
+        {
+            Array.Fill(needed, true);
+            return needed;
+        }
+        for (var i = needed.Length - 1; i >= 0; i--)
+        {
+            needed[i] |= !steps[i].Prepares;
+            for (var r = 0; r < steps[i].Reads.Length; r++)
+            {
+                var producer = values[steps[i].Reads[r]].Producer;
+                if (producer >= 0 && (needed[i] || steps[i].Keeps(r))) needed[producer] = true;
+            }
+        }
+        return needed;
     }
 
     /// <summary>Runs the steps, and returns the outputs of the last one.</summary>

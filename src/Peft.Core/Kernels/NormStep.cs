@@ -13,6 +13,10 @@ internal sealed class NormStep(NodeInput norm, int source) : NodeStep(source)
         return [norm.Compute([values[0], .. norm.Constants])];
     }
 
+    public override bool Prepares => true;
+
+    public override void Prepare(Tensor[] values, List<Tensor> kept) => kept.AddRange(norm.Constants);
+
     public override Tensor[] Again(Tensor[] values, ReadOnlySpan<Tensor> saved) => [norm.Compute([values[0], .. saved])];
 
     public override Tensor?[] Backward(Tensor[] values, ReadOnlySpan<Tensor> saved, Tensor[] gradients, bool[] wanted)

@@ -21,6 +21,8 @@ internal sealed class PlainProduct : NodeProduct
     public override (Tensor Output, Tensor[] Kept) MultiplyAndAdd(Tensor x, Tensor residual)
         => weight.HasKernel(x) ? (MatrixProduct.Run(x, weight.Values!, bias, residual: residual), weight.Kept) : base.MultiplyAndAdd(x, residual);
 
+    public override Tensor[] Prepare(Tensor? x) => weight.Kept;
+
     public override Tensor MultiplyAgain(Tensor x, ReadOnlySpan<Tensor> saved) => weight.With(saved).Multiply(x, bias).AsContiguous();
 
     public override Tensor?[] Differentiate(Tensor? x, ReadOnlySpan<Tensor> saved, Tensor gradient, bool inputRequiresGrad, ref Tensor? ofInput)

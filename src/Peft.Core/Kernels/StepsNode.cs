@@ -16,6 +16,9 @@ internal sealed class StepsNode : GraphNode<StepsNode>
 
         public int Inputs => steps.Inputs.Length;
 
+        /// <inheritdoc cref="NodeSteps.Needed"/>
+        public bool[] Needed { get; } = steps.Needed();
+
         /// <summary>For each value, its position among the saved tensors; −1 if it is not saved.</summary>
         public int[] Saved { get; } = NotSaved(steps.Count);
 
@@ -53,7 +56,7 @@ internal sealed class StepsNode : GraphNode<StepsNode>
     {
         using var scope = NewDisposeScope();
         var job = (Job)arguments[^1];
-        var values = new Tensor[job.Values.Count];
+        var values = new Tensor[job.Values.Count];   // null if not needed
         Array.Copy(arguments, values, job.Inputs);
         var (first, saved, outputs) = (job.Inputs, new List<Tensor>(), Array.Empty<Tensor>());
         for (var i = 0; i < job.Steps.Count; i++)
@@ -61,9 +64,16 @@ internal sealed class StepsNode : GraphNode<StepsNode>
             var step = job.Steps[i];
             var start = saved.Count;
             saved.AddRange(step.Trained);
-            outputs = step.Forward(step.Read(values), saved);
-            outputs.CopyTo(values, first);
-            first += outputs.Length;
+            if (job.Needed[i])
+            {
+                outputs = step.Forward(step.Read(values), saved);
+                outputs.CopyTo(values, first);
+            }
+            else
+            {
+                step.Prepare(step.Read(values), saved);
+            }
+            first += step.Outputs;
             job.Own[i] = start..saved.Count;
             for (var r = 0; r < step.Reads.Length; r++)
             {
@@ -73,9 +83,10 @@ internal sealed class StepsNode : GraphNode<StepsNode>
                     job.Saved[read] = saved.Count;
                     saved.Add(values[read]);
                 }
-                else if (job.Saved[read] < 0 && read >= job.Inputs && job.Values[read].LastUse == i) values[read].Dispose();
+                else if (job.Saved[read] < 0 && read >= job.Inputs && job.Values[read].LastUse == i) values[read]?.Dispose();
             }
         }
+        if (!job.Needed[^1]) outputs = NotComputed(values[0], job.Steps[^1].Outputs);
         foreach (var output in outputs) output.MoveToOuterDisposeScope();
         job.Memory = new(saved, scope);
         job.Memory.Save(context);
@@ -141,6 +152,13 @@ internal sealed class StepsNode : GraphNode<StepsNode>
             outputs.CopyTo(recomputed, start);
             return recomputed[value]!;
         }
+    }
+
+    private static Tensor[] NotComputed(Tensor like, int count)
+    {
+        var outputs = new Tensor[count];
+        for (var i = 0; i < count; i++) outputs[i] = full(1, Constant(float.NaN), like.dtype, like.device).expand(like.Sizes());
+        return outputs;
     }
 
     // Views that a step makes would keep memory until the end of the node.

@@ -6,7 +6,7 @@ namespace Peft.Models;
 
 /// <summary>
 /// Gradient checkpointing: a layer that keeps only its input and runs again in the backward pass (Chen et al. 2016, arXiv:1604.06174). Only the activations of
-/// one layer are in memory at a time, at the cost of about a third more time. The second run has the same dropout mask.
+/// one layer are in memory at a time, at the cost of an eighth more time where layers are single nodes of the graph, otherwise about a third. The second run has the same dropout mask.
 /// </summary>
 internal sealed class CheckpointedLayer : GraphNode<CheckpointedLayer>
 {
@@ -58,17 +58,19 @@ internal sealed class CheckpointedLayer : GraphNode<CheckpointedLayer>
         using var pass = job.Pass;
         using var inside = pass?.Enter();
         using var known = job.Context.Enter();
+        using var once = SavedTensors.InOnePass();
         Tensor output;
+        job.Context.IsSecondRun = true;
         try
         {
             output = job.Layer.call(input, job.Context);
         }
         finally
         {
+            job.Context.IsSecondRun = false;
             if (now is not null) set_rng_state(now);
         }
         // If neither the layer nor its input requires grad, backward would fail.
-        using var once = SavedTensors.InOnePass();
         return output.requires_grad ? [.. DirectGradients.Backward(output, gradients[0], input, encoded), null, null] : [null, null, null, null];
     }
 }

@@ -121,6 +121,9 @@ internal sealed class ForwardContext
     /// <summary>Index of the current layer, in the order of execution.</summary>
     public int Layer { get; set; }
 
+    /// <summary>True while a checkpointed layer runs again in the backward pass: its gradients follow at once, and nothing reads its output.</summary>
+    public bool IsSecondRun { get; set; }
+
     /// <summary>The attention pattern of layers with this window.</summary>
     public AttentionPattern Pattern(int? window)
     {

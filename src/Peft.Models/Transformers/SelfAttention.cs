@@ -140,7 +140,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         NodeProduct[] products = [.. Inputs.Select(module => module.AsProduct(context.Rows)).OfType<NodeProduct>()];
         NodeInput[] norms = queryNorm is null ? [] : [.. new[] { queryNorm, keyNorm! }.Select(module => module.AsNormInput()).OfType<NodeInput>()];
         if (products.Length < Inputs.Count || norms.Length < (queryNorm is null ? 0 : 2)) return null;
-        var again = TorchRuntime.Cpu.RecomputedProjections && context.Rows * (heads + 2 * keyValueHeads) * size > MinRecomputed;
+        var again = TorchRuntime.Cpu.RecomputedProjections && !context.IsSecondRun && context.Rows * (heads + 2 * keyValueHeads) * size > MinRecomputed;
         var q = steps.Add(new LinearStep(norm, [input], null, products), again);
         if (joined is not null) q = steps.Add(new SplitStep(q, heads, keyValueHeads, size, perHead), again);
         int[] reads = [q, q + 1, q + 2];

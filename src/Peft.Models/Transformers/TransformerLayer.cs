@@ -22,7 +22,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     private readonly bool parallel, postNorm;
     private readonly double dropout, attentionDropout;
     private readonly DecodeLayer? decode;
-    private readonly ICollection[] hooks;
+    private readonly ICollection[] hooks, ownHooks;   // of the modules inside, and of the layer
 
     public TransformerLayer(TransformerSpec spec, int layer, Placement at) : base("")
     {
@@ -47,6 +47,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
         nn.Module?[] modules = [attention, feedForward, .. attention.Inputs, attention.Output, .. feedForward.Inputs, feedForward.Down, attentionNorm, feedForwardNorm, attentionOutputNorm, feedForwardOutputNorm,
             attention.Norms?.Query, attention.Norms?.Key];
         hooks = [.. modules.OfType<nn.Module>().SelectMany(ModuleInternals.Hooks)];
+        ownHooks = [.. ModuleInternals.Hooks(this)];
         decode = DecodeLayer.Of(spec, attention, feedForward, [attentionNorm, feedForwardNorm, attentionOutputNorm, feedForwardOutputNorm]);
     }
 
@@ -86,7 +87,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
         if (!UsesNodes(input, context) || crossAttention is not null || attentionOutputNorm is not null || feedForwardOutputNorm is not null) return null;
         using var scope = NewDisposeScope();
         if (!feedForward.HasSteps || feedForwardNorm.AsNormInput() is not { } second || attentionNorm.AsNormInput() is not { } first) return null;
-        var steps = new NodeSteps(input.contiguous());
+        var steps = new NodeSteps(input.contiguous()) { OnlyGradients = NeedsNoOutput(context) };
         if (AddAttention(steps, first, context) is not { } middle || !AddFeedForward(steps, second, parallel ? 0 : middle, middle, context)) return null;
         return steps.Run()[0].MoveToOuterDisposeScope();
     }
@@ -105,7 +106,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     {
         if (!UsesNodes(input, context) || feedForwardOutputNorm is not null || feedForwardNorm.AsNormInput() is not { } norm) return null;
         using var scope = NewDisposeScope();
-        var steps = new NodeSteps(input.contiguous(), residual.contiguous());
+        var steps = new NodeSteps(input.contiguous(), residual.contiguous()) { OnlyGradients = NeedsNoOutput(context) };
         return AddFeedForward(steps, norm, 0, 1, context) ? steps.Run()[0].MoveToOuterDisposeScope() : null;
     }
 
@@ -137,14 +138,16 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     internal bool HasStep => decode is not null && !training && TorchRuntime.Cpu.DecodeSteps && !IsHooked;
 
     // A hook runs when its module is called, so that kernels must not replace the call.
-    private bool IsHooked
+    private bool IsHooked => HasAny(hooks);
+
+    // A hook of the layer reads its output, also in the second run.
+    private bool NeedsNoOutput(ForwardContext context) => context.IsSecondRun && !HasAny(ownHooks);
+
+    private static bool HasAny(ICollection[] hooks)
     {
-        get
-        {
-            foreach (var each in hooks)
-                if (each.Count > 0) return true;
-            return false;
-        }
+        foreach (var each in hooks)
+            if (each.Count > 0) return true;
+        return false;
     }
 
     /// <summary>The modules into which AWQ can fold factors of inputs.</summary>
@@ -167,9 +170,9 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
         if (!UsesNodes(input, context) || crossAttention is not null || !feedForward.HasSteps) return null;
         using var scope = NewDisposeScope();
         if (attentionNorm.AsNormInput() is not { } first || feedForwardNorm.AsNormInput() is not { } second) return null;
-        var steps = new NodeSteps(input.contiguous());
+        var steps = new NodeSteps(input.contiguous()) { OnlyGradients = NeedsNoOutput(context) };
         if (AddAttention(steps, new PlainInput(), context) is not { } sum) return null;
-        var middle = steps.Add(new NormStep(first, sum), isRecomputed: true);
+        var middle = steps.Add(new NormStep(first, sum), isRecomputed: !context.IsSecondRun);
         if (!AddFeedForward(steps, new PlainInput(), middle, middle, context)) return null;
         steps.Add(new NormStep(second, steps.Count - 1));
         return steps.Run()[0].MoveToOuterDisposeScope();

@@ -181,6 +181,50 @@ public class StepsNodeTests
             foreach (var (one, other) in kept.Zip(InOnePass(again))) other.ShouldBe(one);
     }
 
+    [Theory]
+    [InlineData("plain", 1)]
+    [InlineData("low rank", 1)]
+    [InlineData("dropout of plain", 2)]   // neither the dropout nor what it drops is computed
+    [InlineData("dropout of low rank", 2)]
+    [InlineData("norm", 1)]   // which needs what it normalizes
+    public void Steps_that_only_gradients_need_have_the_same_gradients_without_the_outputs(string last, int skipped)
+    {
+        using var scope = NewDisposeScope();
+        const int Hidden = 320;   // above the size of factored products
+        manual_seed(9);
+        var x = randn(2, 9, Hidden).requires_grad_();
+        var (weight, w1, w2, slope) = (randn(Hidden).abs(), randn(Hidden, Hidden), randn(Hidden, Hidden), randn(2, 9, Hidden));
+        var factors = new[] { randn(4, Hidden), randn(Hidden, 4), randn(4, Hidden), randn(Hidden, 4) }.Select(each => new Parameter(each.mul(0.1))).ToArray();
+
+        (Tensor Output, List<float[]> Gradients) Run(bool onlyGradients)
+        {
+            NodeProduct Product(Tensor w, int i, bool learns) => ((NodeProduct?)(learns ? LowRankProduct.Of(new FrozenMatrix(w), null, factors[i], factors[i + 1], 0.5, dropout: 0.25) : PlainProduct.Of(new FrozenMatrix(w), null))).ShouldNotBeNull();
+            manual_seed(2);
+            var steps = new NodeSteps(x) { OnlyGradients = onlyGradients };
+            var middle = steps.Add(new LinearStep(new NormalizedInput(weight, 1e-3, 0), [0], 0, Product(w1, 0, learns: true)));
+            var drops = last.StartsWith("dropout", StringComparison.Ordinal);
+            var wide = steps.Add(new NormStep(new NormalizedInput(weight, 1e-3, 0), middle));
+            var sum = steps.Add(new LinearStep(new ActivatedInput("gelu_new"), [wide], drops ? null : middle, Product(w2, 2, last.EndsWith("rank", StringComparison.Ordinal))));
+            if (drops) steps.Add(new DropoutStep(0.5, sum, middle));
+            if (last == "norm") steps.Add(new NormStep(new NormalizedInput(weight, 1e-3, 0), sum));
+            steps.Needed().Count(each => !each).ShouldBe(onlyGradients ? skipped : 0);
+            var y = steps.Run()[0];
+            y.shape.ShouldBe(x.shape);
+            using (SavedTensors.InOnePass()) y.backward([slope]);
+            Tensor[] learned = [x, .. factors];
+            List<float[]> gradients = [.. learned.Where(each => each.grad is not null).Select(each => each.grad!.data<float>().ToArray())];
+            foreach (var each in learned) each.grad = null;
+            return (y, gradients);
+        }
+
+        var (whole, only) = (Run(onlyGradients: false), Run(onlyGradients: true));
+        whole.Output.isfinite().all().item<bool>().ShouldBeTrue();
+        only.Output.isnan().all().item<bool>().ShouldBeTrue();
+        only.Gradients.Count.ShouldBe(last.EndsWith("rank", StringComparison.Ordinal) ? 5 : 3);
+        only.Gradients.Count.ShouldBe(whole.Gradients.Count);
+        foreach (var (one, other) in only.Gradients.Zip(whole.Gradients)) one.ShouldBe(other);
+    }
+
     [Fact]
     public void A_pass_that_runs_once_frees_what_its_nodes_hold_even_if_no_backward_pass_runs()
     {
