@@ -9,7 +9,8 @@ internal readonly struct AttentionBlock
     /// <summary>Number of queries of a group, and of a block at most.</summary>
     public const int Group = AttentionWeights.Queries, Queries = 3 * Group;
 
-    private const int Piece = 64;   // keys: their scores stay in the L1 cache
+    /// <summary>Most keys of a part: their scores stay in the L1 cache.</summary>
+    public const int Piece = 64;
 
     private readonly int? window;
     private readonly int end, shared, sharedEnd;   // positions of keys: the end, and those that all groups have in common
@@ -54,13 +55,13 @@ internal readonly struct AttentionBlock
         return (window is { } width ? Math.Max(0, first - width + 1) & ~7 : 0, causal ? Math.Min(Math.Min(first + Group, First + Count), end) : end);
     }
 
-    /// <summary>A part: its keys and its lanes.</summary>
-    public (int Key, int Keys, int Lane, int Lanes) Part(int index)
+    /// <summary>One of the parts.</summary>
+    public AttentionPart Part(int index)
     {
-        if (index < Pieces) return (shared + index * Piece, Math.Min(Piece, sharedEnd - shared - index * Piece), 0, Lanes);
+        if (index < Pieces) return new(shared + index * Piece, Math.Min(Piece, sharedEnd - shared - index * Piece), 0, Lanes);
         var (group, side) = Math.DivRem(index - Pieces, 2);
         var (start, end) = Range(group);
         var (from, to) = side == 0 ? (start, Math.Min(shared, end)) : (Math.Max(sharedEnd, start), end);
-        return (from, Math.Max(0, to - from), group * Group, Group);
+        return new(from, Math.Max(0, to - from), group * Group, Group);
     }
 }

@@ -5,7 +5,7 @@ namespace Peft.Kernels;
 
 /// <summary>
 /// Attention of a piece of a sequence and one key/value head on the CPU, including the rotary embedding. Only the scores of one block of queries
-/// exist at a time (Dao et al. 2022, arXiv:2205.14135, without its running softmax), as logarithms to base 2.
+/// and 64 keys exist at a time in the forward pass, and of one block of queries in the backward pass (Dao et al. 2022, arXiv:2205.14135), as logarithms to base 2.
 /// </summary>
 internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionPiece piece, int group, float* cosine, float* sine)
 {
@@ -20,7 +20,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionPiec
     private readonly int queryRow = shape.Heads * shape.Size, keyRow = shape.KeyValueHeads * shape.Size;   // strides
 
     /// <summary>
-    /// Computes the outputs and, if requested, the values with which weights are recomputed from scores: each row's maximum score and 1 / Σ 2^(score − maximum).
+    /// Computes the outputs and, if requested, the values with which weights are recomputed from scores: each row's maximum score (or one a little below) and 1 / Σ 2^(score − maximum).
     /// The logarithm of their product would be a single value, but loses the sum if scores are in the thousands.
     /// </summary>
     /// <param name="q">[rows, heads, size]</param>
@@ -30,14 +30,15 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionPiec
     /// <param name="norms">[rows, heads, 2], or null.</param>
     public void Forward(float* q, float* k, float* v, float* output, float* norms)
     {
-        using var memory = new Scratch(2 * Rows * size + Scores + 3 * Queries * size + 2 * Queries);
+        using var memory = new Scratch(2 * Rows * size + PartScores + 3 * Queries * size + 3 * Queries);
         float* keys = memory.Take(Rows * size) - piece.Low * size, values = memory.Take(Rows * size) - piece.Low * size;   // where position 0 would be
-        var scores = memory.Take(Scores);
+        var scores = memory.Take(PartScores);
         var rows = memory.Take(Queries * size);
         var queries = memory.Take(Queries * size);
         var result = memory.Take(Queries * size);
         var maxima = memory.Take(Queries);
-        var inverses = memory.Take(Queries);
+        var inverses = memory.Take(Queries);   // first the sums of the weights
+        var factors = memory.Take(Queries);
         for (var first = piece.First; first < piece.End; first += Queries)
         {
             var block = new AttentionBlock(shape, span, first);
@@ -46,16 +47,21 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionPiec
             {
                 FetchNext(block, head, q, output, null, k, v, 2);
                 LoadQueries(q, block, head, rows, queries, shape.Rotated, shape.Scale / Log2);
-                Products(block, keys, queries, scores);
-                Hide(block, scores);
-                for (var i = 0; i < block.Groups; i++)
+                new Span<float>(result, size * block.Lanes).Clear();
+                new Span<float>(maxima, block.Lanes).Fill(float.MinValue);
+                new Span<float>(inverses, block.Lanes).Clear();
+                for (var i = 0; i < block.Parts; i++)
                 {
-                    var (at, count) = Weights(block, i);
-                    AttentionWeights.Exponentiate(scores + at, count, block.Lanes, maxima + i * Group, inverses + i * Group);
+                    var part = block.Part(i);
+                    Products(block, part, keys, queries, scores, part.Lanes);
+                    Hide(block, part, scores, part.Lanes);
+                    if (AttentionWeights.Exponentiate(scores, part.Keys, part.Lanes, maxima + part.Lane, inverses + part.Lane, factors))
+                        AttentionWeights.Multiply(result + part.Lane, size, block.Lanes, part.Lanes, factors);
+                    Drop(block, part, scores, part.Lanes, head);
+                    Sums(block, part, values, scores, part.Lanes, result);
                 }
-                Drop(block, scores, head);
-                Sums(block, values, scores, result);
-                AttentionWeights.Multiply(result, size, block.Lanes, inverses);
+                AttentionWeights.Invert(inverses, block.Lanes);
+                AttentionWeights.Multiply(result, size, block.Lanes, block.Lanes, inverses);
                 TileProducts.Transpose(result, size, block.Lanes, rows);
                 Turn(rows, size, output + QueryAt(first, head), queryRow, first, block.Count, 0, false, 1);
                 if (norms is null) continue;
@@ -71,7 +77,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionPiec
     /// </summary>
     public void Backward(float* q, float* k, float* v, float* norms, float* outputGradient, float* qGradient, float* kGradient, float* vGradient, float* shared)
     {
-        using var memory = new Scratch(4 * Rows * size + 2 * Scores + 5 * Queries * size + 2 * Queries);
+        using var memory = new Scratch(4 * Rows * size + 2 * Scores + 5 * Queries * size + 3 * Queries);
         float* keys = memory.Take(Rows * size) - piece.Low * size, values = memory.Take(Rows * size) - piece.Low * size;   // where position 0 would be
         float* keySums = memory.Zeros(Rows * size) - piece.Low * size, valueSums = memory.Zeros(Rows * size) - piece.Low * size;
         var weights = memory.Take(Scores);
@@ -83,6 +89,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionPiec
         var result = memory.Take(Queries * size);
         var maxima = memory.Take(Queries);
         var inverses = memory.Take(Queries);
+        var means = memory.Take(Queries);
         for (var first = piece.First; first < piece.End; first += Queries)
         {
             var block = new AttentionBlock(shape, span, first);
@@ -92,22 +99,31 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionPiec
                 FetchNext(block, head, q, outputGradient, qGradient, k, v, 5);
                 LoadQueries(q, block, head, queryRows, queries, shape.Rotated, shape.Scale / Log2);
                 LoadQueries(outputGradient, block, head, gradientRows, gradients, 0, 1);
-                Products(block, keys, queries, weights);
-                Products(block, values, gradients, slopes);
-                Hide(block, weights);
                 var norm = norms + NormAt(first, head);
                 // A lane without a query has zero weight.
                 for (var r = 0; r < block.Lanes; r++, norm += 2 * shape.Heads) (maxima[r], inverses[r]) = r < block.Count ? (norm[0], norm[1]) : (0, 0);
-                Drop(block, slopes, head);
-                for (var i = 0; i < block.Groups; i++)
+                new Span<float>(means, block.Lanes).Clear();
+                for (var i = 0; i < block.Parts; i++)
                 {
-                    var (at, count) = Weights(block, i);
-                    AttentionWeights.Slope(weights + at, slopes + at, count, block.Lanes, maxima + i * Group, inverses + i * Group);
+                    var part = block.Part(i);
+                    var at = At(block, part);
+                    Products(block, part, keys, queries, weights + at, block.Lanes);
+                    Products(block, part, values, gradients, slopes + at, block.Lanes);
+                    Hide(block, part, weights + at, block.Lanes);
+                    Drop(block, part, slopes + at, block.Lanes, head);
+                    AttentionWeights.Weigh(weights + at, slopes + at, part.Keys, block.Lanes, part.Lanes, maxima + part.Lane, inverses + part.Lane, means + part.Lane);
                 }
-                Drop(block, weights, head);
-                AddProducts(block, weights, gradientRows, valueSums);
-                AddProducts(block, slopes, queryRows, keySums);
-                Sums(block, keys, slopes, result);
+                new Span<float>(result, size * block.Lanes).Clear();
+                for (var i = 0; i < block.Parts; i++)
+                {
+                    var part = block.Part(i);
+                    var at = At(block, part);
+                    AttentionWeights.Slope(weights + at, slopes + at, part.Keys, block.Lanes, part.Lanes, means + part.Lane);
+                    Drop(block, part, weights + at, block.Lanes, head);
+                    AddProducts(block, part, weights + at, gradientRows, valueSums);
+                    AddProducts(block, part, slopes + at, queryRows, keySums);
+                    Sums(block, part, keys, slopes + at, block.Lanes, result);
+                }
                 TileProducts.Transpose(result, size, block.Lanes, queryRows);
                 Turn(queryRows, size, qGradient + QueryAt(first, head), queryRow, first, block.Count, shape.Rotated, true, shape.Scale);
             }
@@ -144,68 +160,43 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionPiec
     // Size of the scores of a block, whose keys begin at a multiple of 8 before its window.
     private int Scores => Queries * Math.Min(Rows, shape.Window is { } window && window < Rows ? window + Queries + 3 * Spare : Rows);
 
-    // Where the weights of a group of queries begin, and their number of keys.
-    private static (int At, int Keys) Weights(in AttentionBlock block, int group)
+    // Size of the scores of a part.
+    private static int PartScores => Queries * (AttentionBlock.Piece + Spare);
+
+    // Where the values of a part begin among those of its block.
+    private static int At(in AttentionBlock block, in AttentionPart part) => (part.Key - block.Low) * block.Lanes + part.Lane;
+
+    // [keys, lanes]: the products of keys [positions, size] with the columns of queries [size, lanes]. They may be followed by up to seven rows too many, which belong to no part or to a later one.
+    private void Products(in AttentionBlock block, in AttentionPart part, float* keys, float* queries, float* scores, int row)
     {
-        var (start, end) = block.Range(group);
-        return ((start - block.Low) * block.Lanes + group * Group, end - start);
+        fetcher.Fetch();
+        if (part.Keys > 0) TileProducts.Run(keys + part.Key * size, size, 1, queries + part.Lane, block.Lanes, scores, row, (part.Keys + Spare) & ~Spare, size, part.Lanes);
     }
 
-    // [keys, lanes]: the products of keys [positions, size] with the columns of queries [size, lanes]. Each part may write up to seven rows too many, which belong to no part or to a later one.
-    private void Products(in AttentionBlock block, float* keys, float* queries, float* scores)
+    // Adds to [size, lanes] the sums of values [positions, size] by weights [keys, lanes].
+    private void Sums(in AttentionBlock block, in AttentionPart part, float* values, float* weights, int row, float* result)
     {
-        for (var i = 0; i < block.Parts; i++)
-        {
-            fetcher.Fetch();
-            var (key, count, lane, lanes) = block.Part(i);
-            if (count == 0) continue;
-            TileProducts.Run(keys + key * size, size, 1, queries + lane, block.Lanes, scores + (key - block.Low) * block.Lanes + lane, block.Lanes, (count + Spare) & ~Spare, size, lanes);
-        }
-    }
-
-    // [size, lanes]: the sums of values [positions, size] by weights [keys, lanes].
-    private void Sums(in AttentionBlock block, float* values, float* weights, float* result)
-    {
-        new Span<float>(result, size * block.Lanes).Clear();
-        for (var i = 0; i < block.Parts; i++)
-        {
-            fetcher.Fetch();
-            var (key, count, lane, lanes) = block.Part(i);
-            if (count == 0) continue;
-            TileProducts.Run(values + key * size, 1, size, weights + (key - block.Low) * block.Lanes + lane, block.Lanes, result + lane, block.Lanes, size, count, lanes, add: true);
-        }
+        fetcher.Fetch();
+        if (part.Keys > 0) TileProducts.Run(values + part.Key * size, 1, size, weights, row, result + part.Lane, block.Lanes, size, part.Keys, part.Lanes, add: true);
     }
 
     // Adds the sums of rows [lanes, size] by weights [keys, lanes] to [positions, size].
-    private void AddProducts(in AttentionBlock block, float* weights, float* rows, float* sums)
+    private void AddProducts(in AttentionBlock block, in AttentionPart part, float* weights, float* rows, float* sums)
     {
-        for (var i = 0; i < block.Parts; i++)
-        {
-            fetcher.Fetch();
-            var (key, count, lane, lanes) = block.Part(i);
-            if (count == 0) continue;
-            TileProducts.Run(weights + (key - block.Low) * block.Lanes + lane, block.Lanes, 1, rows + lane * size, size, sums + key * size, size, count, Math.Min(lanes, block.Count - lane), size, add: true);
-        }
+        fetcher.Fetch();
+        if (part.Keys > 0) TileProducts.Run(weights, block.Lanes, 1, rows + part.Lane * size, size, sums + part.Key * size, size, part.Keys, Math.Min(part.Lanes, block.Count - part.Lane), size, add: true);
     }
 
-    private void Hide(in AttentionBlock block, float* scores)
+    private void Hide(in AttentionBlock block, in AttentionPart part, float* scores, int row)
     {
         if (!shape.Causal) return;
-        for (var i = 0; i < block.Groups; i++)
-        {
-            var (at, count) = Weights(block, i);
-            AttentionWeights.Hide(scores + at, block.Range(i).Start, count, block.Lanes, block.First + i * Group, shape.Window);
-        }
+        for (var lane = 0; lane < part.Lanes; lane += Group) AttentionWeights.Hide(scores + lane, part.Key, part.Keys, row, block.First + part.Lane + lane, shape.Window);
     }
 
-    private void Drop(in AttentionBlock block, float* values, int head)
+    private void Drop(in AttentionBlock block, in AttentionPart part, float* values, int row, int head)
     {
         if (shape.Dropout is not { } dropout) return;
-        for (var i = 0; i < block.Groups; i++)
-        {
-            var (at, count) = Weights(block, i);
-            dropout.Apply(values + at, span, group * HeadsPerGroup + head, block.First + i * Group, block.Range(i).Start, count, block.Lanes);
-        }
+        for (var lane = 0; lane < part.Lanes; lane += Group) dropout.Apply(values + lane, span, group * HeadsPerGroup + head, block.First + part.Lane + lane, part.Key, part.Keys, row);
     }
 
     // The rows of a block's queries [lanes, size], and their transpose [size, lanes].

@@ -36,9 +36,7 @@ internal static class Exponential
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> OfTwo(Vector256<float> x)
     {
-        var lowest = Vector256.Create(LowestPower);
-        var zero = Vector256.LessThanOrEqual(x, lowest);
-        x = Vector256.MaxNative(lowest, x);
+        var zero = Vector256.LessThanOrEqual(x, Vector256.Create(LowestPower));   // not so for NaN
         var shifted = x + Vector256.Create(Rounder);
         return Vector256.AndNot(Power(shifted, x - (shifted - Vector256.Create(Rounder))), zero);
     }
@@ -47,9 +45,7 @@ internal static class Exponential
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> OfTwo(Vector512<float> x)
     {
-        var lowest = Vector512.Create(LowestPower);
-        var zero = Vector512.LessThanOrEqual(x, lowest);
-        x = Vector512.MaxNative(lowest, x);
+        var zero = Vector512.LessThanOrEqual(x, Vector512.Create(LowestPower));   // not so for NaN
         var shifted = x + Vector512.Create(Rounder);
         var f = x - (shifted - Vector512.Create(Rounder));
         var p = Vector512.FusedMultiplyAdd(Vector512.Create(C6), f, Vector512.Create(C5));

@@ -47,6 +47,53 @@ public class AttentionTests
         }
     }
 
+    // The maximum of a query is that of the keys so far.
+    [Theory, InlineData("growing", null), InlineData("growing", 100), InlineData("falling", null), InlineData("jumping", null), InlineData("jumping", 40), InlineData("very low", null), InlineData("very high", 20)]
+    public void Maxima_that_change_from_key_to_key_change_nothing(string kind, int? window)
+    {
+        const int Length = 413, Size = 16;
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(7);
+        Tensor[] inputs = [.. new[] { Heads, 2, 2 }.Select(count => randn([2, Length, count, Size], generator: generator).mul(0.3f))];
+        // The first component alone decides: the score is a function of the key's position.
+        inputs[0].select(-1, 0).fill_(32);
+        inputs[1].fill_(0).select(-1, 0).copy_(tensor([.. Enumerable.Range(0, Length).Select(i => kind switch
+        {
+            "growing" => i * 0.125f,   // higher ones have fewer binary places
+            "falling" => -i * 0.125f,
+            "jumping" => i % 100 == 70 ? i * 0.5f : -i % 7,
+            "very low" => -1e30f,
+            _ => 1e30f,
+        })]).div(8).view(1, Length, 1).expand(2, Length, 2));
+        foreach (var input in inputs) input.requires_grad_();
+        var weights = randn([2, Length, Heads * Size], generator: generator);
+        var shape = new AttentionShape(Heads, 2, Size, 0, (float)(1 / Math.Sqrt(Size)), window, Causal: true);
+        var actual = FusedAttention.Run(inputs[0], inputs[1], inputs[2], new FusedAttention([0, 1, 2], 2, Length, shape, null, null, null, null, null));
+        Tensor[] exact = [.. inputs.Select(input => input.detach().to(ScalarType.Float64).requires_grad_())];
+        var expected = Expected(exact, ones([Length, 1, Size], float64), zeros([Length, 1, Size], float64), window, causal: true);
+
+        Close(actual, expected, kind);
+        var gradients = autograd.grad([actual], inputs, [weights]);
+        var exactGradients = autograd.grad([expected], exact, [weights.to(ScalarType.Float64)]);
+        Close(gradients[2], exactGradients[2], "gradient of v");
+        if (kind.StartsWith("very", StringComparison.Ordinal)) return;
+        Close(gradients[0], exactGradients[0], "gradient of q", terms: 0.1 * inputs[1].Largest());   // slopes times keys, which cancel
+        Close(gradients[1], exactGradients[1], "gradient of k");
+    }
+
+    [Fact]
+    public void A_key_that_is_not_a_number_makes_the_queries_that_see_it_so()
+    {
+        const int Length = 150, At = 70;
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(8);
+        Tensor[] inputs = [.. new[] { Heads, 1, 1 }.Select(count => randn([1, Length, count, 8], generator: generator))];
+        inputs[1].select(1, At).fill_(float.NaN);
+        var output = FusedAttention.Run(inputs[0], inputs[1], inputs[2], new FusedAttention([0, 1, 2], 1, Length, new AttentionShape(Heads, 1, 8, 0, 0.3f, null), null, null, null, null, null));
+        output.narrow(1, 0, At).isfinite().all().item<bool>().ShouldBeTrue();
+        output.narrow(1, At, Length - At).isnan().all().item<bool>().ShouldBeTrue();
+    }
+
     // Blocks that begin in the middle of a tile, and keys that end there.
     [Theory, InlineData(null, 69, 62), InlineData(100, 69, 62), InlineData(20, 69, 62), InlineData(null, 530, 777), InlineData(null, 6, 1000), InlineData(400, 530, 777), InlineData(20, 1000, 600)]
     public void A_sequence_that_continues_another_is_that_of_both(int? window, int first, int second)
@@ -117,6 +164,7 @@ public class AttentionTests
     }
 
     // Relative to the largest value: some roundings of float32, in sums of up to 213 values. Without a single value to attend to but itself, the gradients of scores are zero.
-    private static void Close(Tensor actual, Tensor expected, string what)
-        => actual.Difference(expected).ShouldBeLessThan(2e-6 * Math.Max(0.1, expected.Largest()), what);
+    // The largest of the terms that are summed, if larger than their sum, determines the rounding.
+    private static void Close(Tensor actual, Tensor expected, string what, double terms = 0.1)
+        => actual.Difference(expected).ShouldBeLessThan(2e-6 * Math.Max(terms, expected.Largest()), what);
 }
