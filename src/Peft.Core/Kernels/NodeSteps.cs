@@ -39,7 +39,7 @@ internal sealed class NodeSteps
 
     /// <summary>Adds a step, and returns the index of its first output; the others follow.</summary>
     /// <param name="step">The step.</param>
-    /// <param name="isRecomputed">True if its outputs are not saved but computed again in the backward pass.</param>
+    /// <param name="isRecomputed">True if its outputs are not saved but computed again in the backward pass. No effect with <see cref="OnlyGradients"/>.</param>
     public int Add(NodeStep step, bool isRecomputed = false)
     {
         var (index, first, learns) = (steps.Count, values.Count, Array.Exists(step.Trained, tensor => tensor.requires_grad));
@@ -49,7 +49,7 @@ internal sealed class NodeSteps
             learns |= values[read].Learns;
         }
         steps.Add(step);
-        again.Add(isRecomputed);
+        again.Add(isRecomputed && !OnlyGradients);
         for (var i = 0; i < step.Outputs; i++) values.Add(new(learns, index));
         return first;
     }
