@@ -11,7 +11,7 @@ internal static unsafe class AttentionWeights
     /// <summary>Number of queries: one vector of AVX-512, or two.</summary>
     public const int Queries = 16;
 
-    private const float Slack = 4;
+    private const float Slack = 4;   // by which a maximum may stay below the greatest score
 
     /// <summary>Hides the keys to which a query does not attend.</summary>
     /// <param name="scores">The scores.</param>
