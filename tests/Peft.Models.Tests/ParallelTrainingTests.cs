@@ -6,6 +6,7 @@ namespace Peft.Models.Tests;
 public sealed class ParallelTrainingTests : IDisposable
 {
     private readonly TemporaryFolder folder = new();
+    private int passes;   // of the last run
 
     [Theory]
     [InlineData("llama")]
@@ -18,7 +19,7 @@ public sealed class ParallelTrainingTests : IDisposable
         {
             var divided = Train(kind, new() { ParallelParts = parts });
             divided.Losses.Zip(whole.Losses).ShouldAllBe(pair => Math.Abs(pair.First - pair.Second) < 1e-4 * pair.Second);   // sums in another order
-            divided.Losses.ShouldNotBe(whole.Losses);   // they did run apart
+            passes.ShouldBe(5 * parts);
             Train(kind, new() { ParallelParts = parts }).Losses.ShouldBe(divided.Losses);
         }
     }
@@ -38,7 +39,7 @@ public sealed class ParallelTrainingTests : IDisposable
         var whole = Checkpointed(1);
         var divided = Checkpointed(2);
         divided.Losses.Zip(whole.Losses).ShouldAllBe(pair => Math.Abs(pair.First - pair.Second) < 1e-4 * pair.Second);
-        divided.Losses.ShouldNotBe(whole.Losses);   // they did run apart
+        passes.ShouldBe(5 * 2);
         Checkpointed(2).Losses.ShouldBe(divided.Losses);
         var plain = Checkpointed(2, checkpoints: false);
         divided.Losses.Zip(plain.Losses).ShouldAllBe(pair => Math.Abs(pair.First - pair.Second) < 1e-5 * pair.Second);
@@ -57,7 +58,9 @@ public sealed class ParallelTrainingTests : IDisposable
                 "vblora" => model.ApplyAdapter(new VbLoraOptions { Rank = 2, Vectors = 12, VectorLength = 4, TopK = 2, TargetModules = ModuleSelector.AllLinear }),
                 _ => model.ApplyAdapter(new LoraOptions { Rank = 4, UseDora = method == "dora", TargetModules = ModuleSelector.AllLinear }),
             };
+            using var counted = new ForwardPasses(model);
             var losses = new Trainer(peft, Rows(_ => { }, length), options).Train().Losses;
+            passes = counted.Count;
             return (losses, [.. peft.Trainables.Select(trained => trained.Value.detach().clone())]);
         }
     }
@@ -89,7 +92,7 @@ public sealed class ParallelTrainingTests : IDisposable
         var whole = Train("llama", options with { ParallelParts = 1 }, data: data);
         var divided = Train("llama", options with { ParallelParts = 3 }, data: data);
         divided.Losses.Zip(whole.Losses).ShouldAllBe(pair => Math.Abs(pair.First - pair.Second) < 1e-4 * pair.Second);
-        divided.Losses.ShouldNotBe(whole.Losses);
+        passes.ShouldBe(5 * 2 * 2 - 3);   // a batch has enough tokens for two parts; the first row is three times a part, which does not run
     }
 
     [Fact]
@@ -106,7 +109,7 @@ public sealed class ParallelTrainingTests : IDisposable
         var whole = Train("llama", new() { ParallelParts = 1, BatchSize = 1 }, data: data);
         var divided = Train("llama", new() { ParallelParts = 2, BatchSize = 1 }, data: data);
         divided.Losses.Zip(whole.Losses).ShouldAllBe(pair => Math.Abs(pair.First - pair.Second) < 1e-4 * pair.Second);
-        divided.Losses.ShouldNotBe(whole.Losses);
+        passes.ShouldBe(5 * 2);
     }
 
     [Fact]
@@ -189,13 +192,16 @@ public sealed class ParallelTrainingTests : IDisposable
         error.Message.ShouldContain("positions");
     }
 
-    private static TrainingResult Train(string kind, TrainingOptions options, LoraOptions? lora = null, TrainingDataset? data = null, Objective? objective = null)
+    private TrainingResult Train(string kind, TrainingOptions options, LoraOptions? lora = null, TrainingDataset? data = null, Objective? objective = null)
     {
         using var scope = NewDisposeScope();
         using var model = TinyModels.Create(kind, 30);
         manual_seed(1);
         using var peft = model.ApplyAdapter(lora ?? new LoraOptions { Rank = 4, TargetModules = ModuleSelector.AllLinear });
-        return new Trainer(peft, data ?? Rows(_ => { }), options with { MaxSteps = 5, LearningRate = 5e-3, BatchSize = options.BatchSize == 8 ? 6 : options.BatchSize }) { Objective = objective }.Train();
+        using var counted = new ForwardPasses(model);
+        var result = new Trainer(peft, data ?? Rows(_ => { }), options with { MaxSteps = 5, LearningRate = 5e-3, BatchSize = options.BatchSize == 8 ? 6 : options.BatchSize }) { Objective = objective }.Train();
+        passes = counted.Count;
+        return result;
     }
 
     internal static TrainingDataset Rows(Action<Tensor> change, int length = 24) => TrainingDataset.From(12, rows =>
