@@ -80,7 +80,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
 
     /// <summary>
     /// True for gradient checkpointing: layers keep only their inputs during training and run again in the backward pass. Only the activations of one layer
-    /// are in memory at a time, at the cost of an eighth more time where layers are single nodes of the graph, otherwise about a third. No effect if nothing requires gradients.
+    /// are in memory at a time, at the cost of about an eighth more time (gpt2 and smollm135m on a CPU with AVX-512) where layers are single nodes of the graph, otherwise about a third. No effect if nothing requires gradients.
     /// </summary>
     public bool CheckpointActivations { get => Backbone.CheckpointActivations; set => Backbone.CheckpointActivations = value; }
 

@@ -6,7 +6,7 @@ namespace Peft.Models;
 
 /// <summary>
 /// Gradient checkpointing: a layer that keeps only its input and runs again in the backward pass (Chen et al. 2016, arXiv:1604.06174). Only the activations of
-/// one layer are in memory at a time, at the cost of an eighth more time where layers are single nodes of the graph, otherwise about a third. The second run has the same dropout mask.
+/// one layer are in memory at a time, at the cost of about an eighth more time where layers are single nodes of the graph, otherwise about a third. The second run has the same dropout mask.
 /// </summary>
 internal sealed class CheckpointedLayer : GraphNode<CheckpointedLayer>
 {
