@@ -65,8 +65,8 @@ internal static class Measure
     }
 
     /// <summary>Trains on the batches in order with the trainer, as users do, and returns the seconds of each step after the warm-up, and the peaks of memory.</summary>
-    public static MeasuredSteps TrainingSteps(PeftModel peft, IReadOnlyList<Batch> batches, int? warmup, int steps, int? parts = null, long? maxMemory = null)
-        => TrainingSteps(peft, TrainingDataset.From(batches.Count, rows => Copy(batches[rows[0]])), null, 1, warmup, steps, parts, maxMemory);
+    public static MeasuredSteps TrainingSteps(ITrainable trained, IReadOnlyList<Batch> batches, int? warmup, int steps, int? parts = null, long? maxMemory = null)
+        => TrainingSteps(trained, TrainingDataset.From(batches.Count, rows => Copy(batches[rows[0]])), null, 1, warmup, steps, parts, maxMemory);
 
     /// <summary>Trains with an objective on the rows of a dataset in order, and returns the seconds of each step after the warm-up, and the peaks of memory.</summary>
     public static MeasuredSteps TrainingSteps(ITrainable trained, TrainingDataset data, Objective? objective, int batch, int? warmup, int steps, int? parts = null, long? maxMemory = null)

@@ -25,10 +25,21 @@ internal static class Shapes
     /// <param name="modelDropout">Dropout of the model: of embeddings, attention and residuals for GPT-2, of attention for Llama.</param>
     public static (CausalLM Model, PeftModel Peft) Adapted(string shape, int rank, QuantizationOptions? quantization = null, Device? device = null, int positions = 0, string? path = null, double dropout = 0, double modelDropout = 0)
     {
+        var model = Model(shape, quantization, device, positions, path, modelDropout);
+        return (model, Adapt(model, shape, rank, dropout));
+    }
+
+    /// <summary>The model of <see cref="Adapted"/> without an adapter.</summary>
+    public static CausalLM Model(string shape, QuantizationOptions? quantization = null, Device? device = null, int positions = 0, string? path = null, double modelDropout = 0)
+    {
         var model = path is null ? Random(shape, device, positions, modelDropout) : CausalLM.FromPretrained(path, new LoadOptions { Device = device });
         if (quantization is not null) model.Quantize(quantization);
-        return (model, model.ApplyAdapter(new LoraOptions { Rank = rank, Alpha = rank, TargetModules = shape == "gpt2" ? new[] { "c_attn" } : ModuleSelector.AllLinear, Dropout = dropout }));
+        return model;
     }
+
+    /// <summary>Applies the adapter of <see cref="Adapted"/>.</summary>
+    public static PeftModel Adapt(CausalLM model, string shape, int rank, double dropout = 0)
+        => model.ApplyAdapter(new LoraOptions { Rank = rank, Alpha = rank, TargetModules = shape == "gpt2" ? new[] { "c_attn" } : ModuleSelector.AllLinear, Dropout = dropout });
 
     private static CausalLM Random(string shape, Device? device, int positions, double dropout)
     {

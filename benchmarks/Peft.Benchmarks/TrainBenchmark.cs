@@ -13,20 +13,22 @@ internal static class TrainBenchmark
         var (checkpointing, quantization) = (new Option<bool>("--checkpointing"), Measure.Quantization());
         var parts = new Option<int?>("--parts") { Description = "Number of parts of a batch that run in parallel; by default the number of threads." };
         var (dropout, modelDropout) = (new Option<double>("--dropout") { Description = "Dropout of LoRA." }, Measure.ModelDropout());
+        var full = new Option<bool>("--full") { Description = "All weights are trained, without LoRA." };
         var bound = new Option<int?>("--max-memory") { Description = "Bound on the memory of a step, in MiB (TrainingOptions.MaxMemory)." };
-        var command = new Command("train", "Measures the milliseconds of a LoRA training step.") { shape, batch, length, rank, steps, warmup, checkpointing, parts, bound, quantization, dropout, modelDropout };
+        var command = new Command("train", "Measures the milliseconds of a training step of LoRA or of all weights.") { shape, batch, length, rank, full, steps, warmup, checkpointing, parts, bound, quantization, dropout, modelDropout };
         command.SetAction(at =>
         {
             var device = Common.Apply(at);
-            var (model, peft) = Shapes.Adapted(at.GetValue(shape)!, at.GetValue(rank), Measure.Quantization(at.GetValue(quantization)!), device, positions: at.GetValue(length), dropout: at.GetValue(dropout), modelDropout: at.GetValue(modelDropout));
+            var model = Shapes.Model(at.GetValue(shape)!, Measure.Quantization(at.GetValue(quantization)!), device, positions: at.GetValue(length), modelDropout: at.GetValue(modelDropout));
+            ITrainable trained = at.GetValue(full) ? new ModuleTrainable(model) : Shapes.Adapt(model, at.GetValue(shape)!, at.GetValue(rank), at.GetValue(dropout));
             var (linear, all) = Shapes.Megabytes(model);
             model.CheckpointActivations = at.GetValue(checkpointing);
             var tokens = at.GetValue(batch) * at.GetValue(length);
-            var measured = Measure.TrainingSteps(peft, [Random(model, at.GetValue(batch), at.GetValue(length))], at.GetValue(warmup), at.GetValue(steps), at.GetValue(parts), (long?)at.GetValue(bound) << 20);
+            var measured = Measure.TrainingSteps(trained, [Random(model, at.GetValue(batch), at.GetValue(length))], at.GetValue(warmup), at.GetValue(steps), at.GetValue(parts), (long?)at.GetValue(bound) << 20);
             var seconds = Measure.Median(measured.Seconds);
             Measure.Print(at, new
             {
-                benchmark = "train", shape = at.GetValue(shape), batch = at.GetValue(batch), seq = at.GetValue(length), rank = at.GetValue(rank), dropout = at.GetValue(dropout), model_dropout = at.GetValue(modelDropout), parts = at.GetValue(parts), quantization = at.GetValue(quantization), linear_mb = linear, model_mb = all,
+                benchmark = "train", shape = at.GetValue(shape), batch = at.GetValue(batch), seq = at.GetValue(length), full = at.GetValue(full), rank = at.GetValue(rank), dropout = at.GetValue(dropout), model_dropout = at.GetValue(modelDropout), parts = at.GetValue(parts), quantization = at.GetValue(quantization), linear_mb = linear, model_mb = all,
                 checkpointing = at.GetValue(checkpointing), warmup = measured.WarmUp, step_ms = Math.Round(seconds * 1000, 2), first_step_ms = Math.Round(measured.First * 1000, 2), tokens_per_s = Math.Round(tokens / seconds, 1),
                 peak_rss_mb = Measure.PeakMegabytes, memory_mb = Measure.Megabytes(measured.Memory),
             });

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>(x − mean) / √(var + ε) ∘ w + b, from the value x <c>[…, size]</c>, with frozen w and b.</summary>
+/// <summary>(x − mean) / √(var + ε) ∘ w + b, from the value x <c>[…, size]</c>.</summary>
 /// <param name="weight">w <c>[size]</c>, contiguous.</param>
 /// <param name="bias">b <c>[size]</c>, contiguous; null for none.</param>
 /// <param name="epsilon">ε</param>
@@ -14,5 +14,13 @@ internal sealed class CenteredInput(Tensor weight, Tensor? bias, double epsilon)
     {
         LayerNormKernel.Differentiate(sources[0], sources[1], gradient, gradient, (float)epsilon);
         return [gradient];
+    }
+
+    public override Tensor?[] DifferentiateTrained(IReadOnlyList<Tensor> sources, Tensor gradient)
+    {
+        var results = new Tensor?[Trained.Length];
+        if (weight.requires_grad) results[0] = LayerNormKernel.WeightGradient(sources[0], sources[1], gradient, (float)epsilon);
+        if (bias?.requires_grad == true) results[^1] = TrainedGradient.Of(sources[2]).AddSum(gradient).Result;
+        return results;
     }
 }

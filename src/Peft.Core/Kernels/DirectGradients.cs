@@ -8,9 +8,12 @@ internal static class DirectGradients
 {
     // Backward passes on the CPU run on the thread that starts them.
     [ThreadStatic] private static PartGradients? current;
+    [ThreadStatic] private static bool torchAccumulates;
 
     /// <summary>Collects them, until the result is disposed.</summary>
-    public static Scope To(PartGradients gradients) => new(gradients);
+    /// <param name="gradients">Takes them.</param>
+    /// <param name="torchAccumulates">True if torch adds its gradients to the parameters' itself: then no other thread may run a backward pass.</param>
+    public static Scope To(PartGradients gradients, bool torchAccumulates = false) => new(gradients, torchAccumulates);
 
     /// <summary>Memory of the sum of a trainable tensor's gradients, contiguous, to which a kernel must add its gradient; 0 if it must return the gradient.</summary>
     public static nint Of(Tensor trained) => current?.Place(trained) ?? 0;
@@ -31,7 +34,7 @@ internal static class DirectGradients
     /// <returns>The gradient of each input; null for one that needs none or does not contribute.</returns>
     public static Tensor?[] Backward(Tensor output, Tensor gradient, params Tensor[] inputs)
     {
-        if (current is not { } gradients)
+        if (current is not { } gradients || torchAccumulates)
         {
             autograd.backward([output], [gradient]);
             return Array.ConvertAll(inputs, input => input.requires_grad ? input.grad : null);
@@ -45,10 +48,14 @@ internal static class DirectGradients
 
     internal readonly ref struct Scope
     {
-        private readonly PartGradients? before;
+        private readonly (PartGradients?, bool) before;
 
-        public Scope(PartGradients? gradients) => (before, current) = (current, gradients);
+        public Scope(PartGradients? gradients, bool accumulates)
+        {
+            before = (current, torchAccumulates);
+            (current, torchAccumulates) = (gradients, accumulates);
+        }
 
-        public void Dispose() => current = before;
+        public void Dispose() => (current, torchAccumulates) = before;
     }
 }

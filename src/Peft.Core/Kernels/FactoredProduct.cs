@@ -12,8 +12,6 @@ namespace Peft.Kernels;
 /// </summary>
 internal sealed unsafe class FactoredProduct : NodeProduct
 {
-    private const long Small = 1 << 16;   // maximum number of elements of the matrix, so that it fits into the cache
-
     private readonly Tensor weight;
     private readonly Tensor? bias;
     private readonly int inputs, outputs, rank;
@@ -35,8 +33,7 @@ internal sealed unsafe class FactoredProduct : NodeProduct
     /// <param name="b">B <c>[out, rank]</c></param>
     /// <param name="scale">s</param>
     public static FactoredProduct? Of(Tensor weight, Tensor? bias, Tensor a, Tensor b, double scale)
-        => TorchRuntime.Cpu.SmallProducts && !TensorMemory.Learns(weight, bias ?? weight) && weight.numel() <= Small
-           && weight.size(0) >= SmallProduct.MinColumns && weight.size(1) >= SmallProduct.MinColumns && TensorMemory.Supports(weight, bias ?? weight, a, b)
+        => SmallMatrix.Supports(weight.size(1), weight.size(0)) && !TensorMemory.Learns(weight, bias ?? weight) && TensorMemory.Supports(weight, bias ?? weight, a, b)
             ? new(weight, bias, a, b, scale) : null;
 
     public override (Tensor Output, Tensor[] Kept) Multiply(Tensor x) => (Multiply(x, weight, Trained[0], Trained[1], null), [weight]);
@@ -49,50 +46,27 @@ internal sealed unsafe class FactoredProduct : NodeProduct
 
     private Tensor Multiply(Tensor x, Tensor w, Tensor a, Tensor b, Tensor? residual)
     {
-        var shape = x.Sizes();
-        shape[^1] = outputs;
-        var output = CachingAllocator.Empty(shape);
-        var rows = (int)(x.numel() / inputs);
         using var sum = new Scratch(inputs * outputs);
-        using var turned = new Scratch(inputs * outputs);
-        fixed (float* xs = x.Floats(), ws = w.Floats(), bs = bias is null ? [] : bias.Floats(), af = a.Floats(), bf = b.Floats(), ys = output.Floats(), rs = residual is null ? [] : residual.Floats())
-        {
-            AddUp(ws, af, bf, sum.Memory);
-            Transpose(sum.Memory, outputs, inputs, turned.Memory);
-            var (xp, yp, wp, bp, rp) = ((nint)xs, (nint)ys, (nint)turned.Memory, (nint)bs, (nint)rs);
-            TensorMemory.InShares(rows, (_, start, count) =>
-            {
-                var to = (float*)yp + (nint)start * outputs;
-                var added = rp == 0 ? null : (float*)rp + (nint)start * outputs;
-                SmallProduct.Run((float*)xp + (nint)start * inputs, inputs, 1, (float*)wp, outputs, added, to, outputs, count, inputs, outputs);
-                if (bp != 0) AddRow(to, (float*)bp, count, outputs);
-            });
-        }
-        return output;
+        fixed (float* ws = w.Floats(), af = a.Floats(), bf = b.Floats()) AddUp(ws, af, bf, sum.Memory);
+        return new SmallMatrix(inputs, outputs).Multiply(x, sum.Memory, bias, residual);
     }
 
     public override Tensor?[] Differentiate(Tensor? x, ReadOnlySpan<Tensor> saved, Tensor gradient, bool inputRequiresGrad, ref Tensor? ofInput)
     {
         var (a, b, w) = (saved[0], saved[1], saved[2]);
-        var adds = ofInput is not null && inputs % SmallProduct.MinColumns == 0;
-        var own = !inputRequiresGrad ? null : adds ? ofInput! : CachingAllocator.EmptyLike(x!);
         var (aPlace, bPlace) = (DirectGradients.Of(a), DirectGradients.Of(b));
         var (aGradient, bGradient) = (aPlace != 0 ? null : zeros_like(a), bPlace != 0 ? null : zeros_like(b));
         var rows = (int)(x!.numel() / inputs);
-        using var sum = new Scratch(inputs * outputs);
-        fixed (float* xs = x.Floats(), ws = w.Floats(), af = a.Floats(), bf = b.Floats(), gs = gradient.Floats(), ga = aGradient is null ? [] : aGradient.Floats(), gb = bGradient is null ? [] : bGradient.Floats(),
-               gx = own is null ? [] : own.Floats())
+        fixed (float* xs = x.Floats(), ws = w.Floats(), af = a.Floats(), bf = b.Floats(), gs = gradient.Floats(), ga = aGradient is null ? [] : aGradient.Floats(), gb = bGradient is null ? [] : bGradient.Floats())
         {
             if (inputRequiresGrad)
             {
+                using var sum = new Scratch(inputs * outputs);
                 AddUp(ws, af, bf, sum.Memory);
-                var (gp, gxp, wp) = ((nint)gs, (nint)gx, (nint)sum.Memory);
-                TensorMemory.InShares(rows, (_, start, count) =>
-                    SmallProduct.Run((float*)gp + (nint)start * outputs, outputs, 1, (float*)wp, inputs, (float*)gxp + (nint)start * inputs, inputs, count, outputs, inputs, adds));
+                new SmallMatrix(inputs, outputs).AddTransposed(gradient, sum.Memory, ref ofInput);
             }
             new FactorGradients(inputs, outputs, rank, scale).Run(xs, gs, af, bf, rows, aPlace != 0 ? (float*)aPlace : ga, bPlace != 0 ? (float*)bPlace : gb);
         }
-        if (!adds && own is not null) ofInput = ofInput is null ? own : ofInput.add_(own, One);
         return [aGradient, bGradient];
     }
 
@@ -102,20 +76,6 @@ internal sealed unsafe class FactoredProduct : NodeProduct
         using var scaled = new Scratch(outputs * rank);
         Scale(b, scaled.Memory, outputs * rank, scale);
         SmallProduct.Run(scaled.Memory, rank, 1, a, inputs, w, to, inputs, outputs, rank, inputs);
-    }
-
-    // Transposes in blocks of eight by eight; the last blocks overlap the preceding ones.
-    private static void Transpose(float* from, int rows, int columns, float* to)
-    {
-        for (var c = 0; c < columns; c += 8)
-        {
-            var column = Math.Min(c, columns - 8);
-            for (var r = 0; r < rows; r += 8)
-            {
-                var row = Math.Min(r, rows - 8);
-                TileProducts.TransposeBlock(from + (nint)row * columns + column, columns, to + (nint)column * rows + row, rows);
-            }
-        }
     }
 
     [MethodImpl(JitOptions.Loop)]

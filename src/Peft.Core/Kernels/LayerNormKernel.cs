@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>(x − mean) / √(var + ε) ∘ w + b over the last dimension, without gradients of w and b. On the CPU in float32.</summary>
+/// <summary>(x − mean) / √(var + ε) ∘ w + b over the last dimension. On the CPU in float32.</summary>
 internal static unsafe class LayerNormKernel
 {
     /// <summary>True if the kernel supports such tensors, in inference mode. In training, torch's operation has the gradients, and passes of checkpointed layers without them must round alike.</summary>
@@ -33,6 +33,25 @@ internal static unsafe class LayerNormKernel
             var (x, w, g, r) = ((nint)xs, (nint)ws, (nint)gs, (nint)rs);
             TensorMemory.ForRows(input.numel() / size, row => Slope((float*)x + row * size, (float*)w, (float*)g + row * size, (float*)r + row * size, size, epsilon));
         }
+    }
+
+    /// <summary>Computes the gradient of the weight; null if it was added to <see cref="DirectGradients"/>. That of the bias is the sum of the gradients.</summary>
+    public static Tensor? WeightGradient(Tensor input, Tensor weight, Tensor gradient, float epsilon)
+    {
+        var size = (int)weight.numel();
+        var (x, g) = (TensorAddress.Of(input), TensorAddress.Of(gradient));
+        var result = TrainedGradient.Of(weight).AddRows(input.numel() / size, (row, sum) => AddSlope((float*)x + row * size, (float*)g + row * size, (float*)sum, size, epsilon)).Result;
+        GC.KeepAlive(input);
+        GC.KeepAlive(gradient);
+        return result;
+    }
+
+    // g∘n, with n = (x − mean)·s.
+    [MethodImpl(JitOptions.Loop)]
+    private static void AddSlope(float* x, float* g, float* sum, int size, float epsilon)
+    {
+        var (mean, scale) = Moments(x, size, epsilon);
+        for (var d = 0; d < size; d += 8) Vector256.FusedMultiplyAdd(Vector256.Load(g + d), (Vector256.Load(x + d) - mean) * scale, Vector256.Load(sum + d)).Store(sum + d);
     }
 
     /// <summary>Normalizes a row; y may be x.</summary>

@@ -26,10 +26,7 @@ internal sealed class LinearProduct : GraphNode<LinearProduct>
         var (x, weight, bias) = ((Tensor)arguments[0], (Tensor)arguments[1], arguments.Length > 2 ? (Tensor)arguments[2] : null);
         var learns = Array.ConvertAll(arguments, argument => ((Tensor)argument).requires_grad);
         context.save_data(nameof(learns), learns);
-        var saved = new List<Tensor>();
-        if (learns[0]) saved.Add(weight);
-        if (learns[1]) saved.Add(x);
-        context.save_for_backward(saved);
+        context.save_for_backward([weight, bias ?? weight, .. learns[1] ? [x] : Array.Empty<Tensor>()]);
         return [MatrixProduct.Run(x, weight, bias)];
     }
 
@@ -38,8 +35,8 @@ internal sealed class LinearProduct : GraphNode<LinearProduct>
         var (learns, saved, gradient) = ((bool[])context.get_data("learns"), context.get_saved_variables(), gradients[0]);
         var results = new Tensor?[learns.Length];
         if (learns[0]) results[0] = MatrixProduct.Run(gradient, saved[0].t(), null);
-        if (learns[1]) results[1] = MatrixProduct.OfRows(gradient, saved[^1]);
-        if (learns.Length > 2 && learns[2]) results[2] = gradient.view(-1, gradient.size(-1)).sum(dim: 0);
+        if (learns[1]) results[1] = TrainedGradient.Of(saved[0]).AddProduct(gradient, saved[2]).Result;
+        if (learns.Length > 2 && learns[2]) results[2] = TrainedGradient.Of(saved[1]).AddSum(gradient).Result;
         return results;
     }
 }

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// Products of one input with several frozen matrices and their trainable low-rank factors. What the input is computed from is kept, not the input. On the CPU in float32.
+/// Products of one input with several matrices, frozen ones with their trainable low-rank factors, or trained ones. What the input is computed from is kept, not the input. On the CPU in float32.
 /// </summary>
 /// <param name="input">Their input <c>[…, in]</c>.</param>
 /// <param name="sources">Indices of the values from which the input is computed.</param>
@@ -15,7 +15,9 @@ internal sealed class LinearStep(NodeInput input, int[] sources, int? residual, 
 
     public override int Outputs => products.Length;
 
-    public override Tensor[] Trained { get; } = TrainedOf(products);
+    public override Tensor[] Trained { get; } = TrainedOf(input, products);
+
+    private bool ProductsLearn => Trained.Length > input.Trained.Length;
 
     public override bool Keeps(int read) => read < sources.Length && (input.NeedsSources || Trained.Length > 0);
 
@@ -49,7 +51,7 @@ internal sealed class LinearStep(NodeInput input, int[] sources, int? residual, 
     {
         saved.AddRange(input.Constants);
         Tensor[] from = [.. values[..sources.Length], .. input.Constants];
-        var x = Trained.Length > 0 ? input.Compute(from) : null;
+        var x = ProductsLearn ? input.Compute(from) : null;
         for (var i = 0; i < products.Length; i++)
         {
             var own = products[i].Prepare(x);
@@ -62,7 +64,7 @@ internal sealed class LinearStep(NodeInput input, int[] sources, int? residual, 
     public override Tensor[] Again(Tensor[] values, ReadOnlySpan<Tensor> saved)
     {
         var constants = saved.Slice(Trained.Length, input.Constants.Length);
-        var trained = saved[..Trained.Length];
+        var trained = saved[input.Trained.Length..Trained.Length];
         var own = saved[(Trained.Length + constants.Length)..];
         Tensor[] from = [.. values[..sources.Length], .. constants];
         var x = input.Compute(from);
@@ -82,12 +84,13 @@ internal sealed class LinearStep(NodeInput input, int[] sources, int? residual, 
     public override Tensor?[] Backward(Tensor[] values, ReadOnlySpan<Tensor> saved, Tensor[] gradients, bool[] wanted)
     {
         var constants = saved.Slice(Trained.Length, input.Constants.Length);
-        var trained = saved[..Trained.Length];
+        var trained = saved[input.Trained.Length..Trained.Length];
         var own = saved[(Trained.Length + constants.Length)..];
         Tensor[] from = [.. values[..sources.Length], .. constants];
-        var x = Trained.Length > 0 ? input.Compute(from) : null;
-        var (result, next) = (new Tensor?[Reads.Length + Trained.Length], Reads.Length);
-        var inputRequiresGrad = Array.IndexOf(wanted, true, 0, sources.Length) >= 0;
+        var x = ProductsLearn ? input.Compute(from) : null;
+        var (result, next) = (new Tensor?[Reads.Length + Trained.Length], Reads.Length + input.Trained.Length);
+        var sourcesRequireGrad = Array.IndexOf(wanted, true, 0, sources.Length) >= 0;
+        var inputRequiresGrad = sourcesRequireGrad || input.Trained.Length > 0;
         Tensor? ofInput = null;
         for (var i = 0; i < products.Length; i++)
         {
@@ -98,7 +101,8 @@ internal sealed class LinearStep(NodeInput input, int[] sources, int? residual, 
             own = own[kept[i]..];
         }
         if (x is not null && !ReferenceEquals(x, from[0])) x.Dispose();
-        if (ofInput is not null)
+        if (ofInput is not null && input.Trained.Length > 0) input.DifferentiateTrained(from, ofInput).CopyTo(result, Reads.Length);
+        if (ofInput is not null && sourcesRequireGrad)
         {
             var ofSources = input.Differentiate(from, ofInput);
             for (var i = 0; i < ofSources.Length; i++) result[i] = wanted[i] ? ofSources[i] : null;
@@ -107,10 +111,10 @@ internal sealed class LinearStep(NodeInput input, int[] sources, int? residual, 
         return result;
     }
 
-    private static Tensor[] TrainedOf(NodeProduct[] products)
+    private static Tensor[] TrainedOf(NodeInput input, NodeProduct[] products)
     {
-        if (products is [var one]) return one.Trained;
-        var trained = new List<Tensor>();
+        if (products is [var one] && input.Trained.Length == 0) return one.Trained;
+        var trained = new List<Tensor>(input.Trained);
         foreach (var product in products) trained.AddRange(product.Trained);
         return [.. trained];
     }

@@ -83,17 +83,19 @@ internal static unsafe class MatrixPanels
     /// <summary>Copies some columns of a matrix <c>[depth, …]</c> as rows.</summary>
     /// <param name="a">The first column.</param>
     /// <param name="aRow">Row stride of the matrix.</param>
-    /// <param name="columns">Number of columns, at most 8.</param>
-    /// <param name="following">Number of columns that the matrix has from the first one on.</param>
+    /// <param name="columns">Number of columns.</param>
     /// <param name="depth">Number of rows.</param>
-    /// <param name="to">Takes the columns, <c>[columns, depth]</c>. It has room for 8.</param>
+    /// <param name="to">Takes the columns, <c>[columns, depth]</c>.</param>
     [MethodImpl(JitOptions.Loop)]
-    public static void Transpose(float* a, nint aRow, int columns, int following, int depth, float* to)
+    public static void Transpose(float* a, nint aRow, int columns, int depth, float* to)
     {
-        nint k = 0;
-        if (following >= 8)
-            for (; k + 8 <= depth; k += 8) TileProducts.TransposeBlock(a + k * aRow, aRow, to + k, depth);
-        for (; k < depth; k++)
-            for (var i = 0; i < columns; i++) to[i * (nint)depth + k] = a[k * aRow + i];
+        for (; columns > 0; columns -= 8, a += 8, to += 8 * (nint)depth)
+        {
+            nint k = 0;
+            if (columns >= 8)
+                for (; k + 8 <= depth; k += 8) TileProducts.TransposeBlock(a + k * aRow, aRow, to + k, depth);
+            for (; k < depth; k++)
+                for (var i = 0; i < Math.Min(8, columns); i++) to[i * (nint)depth + k] = a[k * aRow + i];
+        }
     }
 }

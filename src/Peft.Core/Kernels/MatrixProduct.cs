@@ -13,7 +13,8 @@ internal static unsafe class MatrixProduct
 {
     private const int Depth = 384, Width = 192;    // rows and columns of a block of B
     private const int MinRows = 8;                 // fewer do not fill a tile
-    private const int TransposedRows = 8;          // of A at a time, of which a tile may use fewer
+    private const int TransposedRows = 8;          // of A at a time
+    private const int MaxTurned = 1 << 21;         // values of a transposed A at a time
 
     private static int TileRows => Vector512.IsHardwareAccelerated ? MatrixTile16.Rows : MatrixTile8.Rows;
 
@@ -59,17 +60,25 @@ internal static unsafe class MatrixProduct
     /// <summary>Computes gᵀ·x: the gradient of W.</summary>
     /// <param name="gradient">g <c>[…, out]</c>, contiguous.</param>
     /// <param name="x"><c>[…, in]</c>, contiguous.</param>
-    /// <returns><c>[out, in]</c></returns>
-    public static Tensor OfRows(Tensor gradient, Tensor x)
+    /// <param name="result">Address of the result <c>[out, in]</c>.</param>
+    /// <param name="add">True to add to it.</param>
+    public static void OfRows(Tensor gradient, Tensor x, nint result, bool add)
     {
         var (outputs, inputs) = ((int)gradient.size(-1), (int)x.size(-1));
         var rows = (int)(x.numel() / inputs);
-        var result = CachingAllocator.Empty(outputs, inputs);
-        var (a, b, c) = (TensorAddress.Of(gradient), TensorAddress.Of(x), TensorAddress.Of(result));
-        InColumns(inputs, (first, count) => Run((float*)a, 1, outputs, (float*)b + first, inputs, 1, null, (float*)c + first, inputs, outputs, rows, count, false));
+        var (a, b) = (TensorAddress.Of(gradient), TensorAddress.Of(x));
+        // Transposed once for all columns.
+        var block = Math.Min(outputs, Math.Max(MaxTurned / rows / TransposedRows, 1) * TransposedRows);
+        using var turned = CachingAllocator.Empty(block, rows);
+        var t = TensorAddress.Of(turned);
+        for (var start = 0; start < outputs; start += block)
+        {
+            var (from, to, height) = ((nint)((float*)a + start), (nint)((float*)result + (nint)start * inputs), Math.Min(block, outputs - start));
+            TensorMemory.InRanges(height, TransposedRows, (first, count) => MatrixPanels.Transpose((float*)from + first, outputs, count, rows, (float*)t + (nint)first * rows));
+            InColumns(inputs, (first, count) => Run((float*)t, rows, (float*)b + first, inputs, 1, null, (float*)to + first, inputs, height, rows, count, add));
+        }
         GC.KeepAlive(gradient);
         GC.KeepAlive(x);
-        return result;
     }
 
     private static void Run(Tensor x, long xRow, Tensor weight, Tensor? bias, Tensor output, long outputRow, bool add, ThinProduct update = default, Tensor? residual = null)
@@ -78,7 +87,7 @@ internal static unsafe class MatrixProduct
         var rows = (int)(x.numel() / depth);
         var (row, step) = ((nint)weight.stride(1), (nint)weight.stride(0));
         var (a, b, c, d, e) = (TensorAddress.Of(x), TensorAddress.Of(weight), TensorAddress.Of(output), bias is null ? 0 : TensorAddress.Of(bias), residual is null ? 0 : TensorAddress.Of(residual));
-        InColumns(columns, (first, count) => Run((float*)a, (nint)xRow, 1, (float*)b + first * step, row, step, d == 0 ? null : (float*)d + first, (float*)c + first, (nint)outputRow, rows, depth, count, add, update.From(first), e == 0 ? null : (float*)e + first));
+        InColumns(columns, (first, count) => Run((float*)a, (nint)xRow, (float*)b + first * step, row, step, d == 0 ? null : (float*)d + first, (float*)c + first, (nint)outputRow, rows, depth, count, add, update.From(first), e == 0 ? null : (float*)e + first));
         GC.KeepAlive(x);
         GC.KeepAlive(weight);
         GC.KeepAlive(bias);
@@ -95,8 +104,7 @@ internal static unsafe class MatrixProduct
 
     /// <summary>Computes C = A·B + d + E, or C + A·B + E, on the calling thread.</summary>
     /// <param name="a">A <c>[rows, depth]</c>.</param>
-    /// <param name="aRow">Row stride of A; 1 unless <paramref name="aStep"/> is.</param>
-    /// <param name="aStep">Stride between the elements of a row of A.</param>
+    /// <param name="aRow">Row stride of A.</param>
     /// <param name="b">B <c>[depth, columns]</c>.</param>
     /// <param name="bRow">Row stride of B; 1 unless <paramref name="bStep"/> is.</param>
     /// <param name="bStep">Stride between the elements of a row of B.</param>
@@ -109,15 +117,15 @@ internal static unsafe class MatrixProduct
     /// <param name="add">True to add to C.</param>
     /// <param name="update">A low-rank update that is added.</param>
     /// <param name="e">E <c>[rows, columns]</c> with C's row stride; null for zeros.</param>
-    public static void Run(float* a, nint aRow, nint aStep, float* b, nint bRow, nint bStep, float* d, float* c, nint cRow, int rows, int depth, int columns, bool add, ThinProduct update = default, float* e = null)
+    public static void Run(float* a, nint aRow, float* b, nint bRow, nint bStep, float* d, float* c, nint cRow, int rows, int depth, int columns, bool add, ThinProduct update = default, float* e = null)
     {
         var (tile, wide) = (TileRows, PanelColumns);
         var deep = Even(depth, Depth, 8);
         var broad = Even(columns, Width, wide);
         var longest = Math.Max(deep, update.Rank);
-        using var scratch = new Scratch((deep + update.Rank) * broad + TransposedRows * longest + tile * wide);
+        using var scratch = new Scratch((deep + update.Rank) * broad + tile * (longest + wide));
         float* panels = scratch.Take(deep * broad), updatePanels = scratch.Take(update.Rank * broad);
-        var edge = new Edge(scratch.Take(TransposedRows * longest), scratch.Take(tile * wide));
+        var edge = new Edge(scratch.Take(tile * longest), scratch.Take(tile * wide));
         for (var k = 0; k < depth; k += deep)
         {
             var some = Math.Min(deep, depth - k);
@@ -130,9 +138,9 @@ internal static unsafe class MatrixProduct
                 for (var row = 0; row < rows; row += tile)
                 {
                     var height = Math.Min(tile, rows - row);
-                    float* from = a + row * aRow + k * aStep, to = c + row * cRow + n;
-                    var copies = height < tile || aStep != 1;
-                    if (copies) edge.Copy(from, aRow, aStep, height, rows - row, some);
+                    float* from = a + row * aRow + k, to = c + row * cRow + n;
+                    var copies = height < tile;
+                    if (copies) edge.Copy(from, aRow, height, some);
                     MatrixPanels.Fetch(b + nextK * bRow + nextN * bStep, bRow, bStep, Math.Min(deep, depth - nextK), Math.Min(broad, columns - nextN), row / tile, (rows + tile - 1) / tile);
                     var adds = add || k > 0;
                     Tiles(copies ? edge.Rows : from, copies ? some : aRow, panels, adds ? to : d == null ? null : d + n, adds ? cRow : 0, to, cRow, height, some, count, edge);
@@ -141,8 +149,8 @@ internal static unsafe class MatrixProduct
                     if (update.Rank > 0)
                     {
                         var thin = update.Left + row * update.LeftRow;
-                        if (height < tile) edge.Copy(thin, update.LeftRow, 1, height, height, update.Rank);
-                        Tiles(height < tile ? edge.Rows : thin, height < tile ? update.Rank : update.LeftRow, updatePanels, to, cRow, to, cRow, height, update.Rank, count, edge);
+                        if (copies) edge.Copy(thin, update.LeftRow, height, update.Rank);
+                        Tiles(copies ? edge.Rows : thin, copies ? update.Rank : update.LeftRow, updatePanels, to, cRow, to, cRow, height, update.Rank, count, edge);
                     }
                     if (e != null) Add(e + row * cRow + n, to, cRow, height, count);
                 }
@@ -189,18 +197,16 @@ internal static unsafe class MatrixProduct
         else TileLoop.Run<MatrixTile8>(a, aRow, 1, b, MatrixTile8.Columns, d, dRow, c, cRow, depth);
     }
 
-    // Memory for rows of A that are not contiguous or that lack, and for a tile of C that is not whole.
+    // Memory for the last rows of A, if they do not fill a tile, and for a tile of C that is not whole.
     private readonly struct Edge(float* rows, float* tile)
     {
         public readonly float* Rows = rows, Tile = tile;
 
-        // Copies rows of A, of which some more may follow, and zeros for those that a tile lacks.
-        public void Copy(float* a, nint aRow, nint aStep, int rows, int following, int depth)
+        // Copies rows of A, and zeros for those that a tile lacks.
+        public void Copy(float* a, nint aRow, int rows, int depth)
         {
-            if (rows < TileRows) new Span<float>(Rows + (nint)rows * depth, (TileRows - rows) * depth).Clear();
-            if (aStep == 1)
-                for (var i = 0; i < rows; i++) new ReadOnlySpan<float>(a + i * aRow, depth).CopyTo(new Span<float>(Rows + (nint)i * depth, depth));
-            else MatrixPanels.Transpose(a, aStep, rows, following, depth, Rows);
+            new Span<float>(Rows + (nint)rows * depth, (TileRows - rows) * depth).Clear();
+            for (var i = 0; i < rows; i++) new ReadOnlySpan<float>(a + i * aRow, depth).CopyTo(new Span<float>(Rows + (nint)i * depth, depth));
         }
 
         // C = D + the tile.

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>A product with a frozen matrix W, x·Wᵀ + b, in a <see cref="LinearStep"/>, perhaps with trainable factors.</summary>
+/// <summary>A product with a matrix W, x·Wᵀ + b, in a <see cref="LinearStep"/>: frozen, perhaps with trainable factors, or trained.</summary>
 internal abstract class NodeProduct
 {
     /// <summary>The trainable tensors, contiguous.</summary>

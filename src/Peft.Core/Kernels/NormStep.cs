@@ -7,6 +7,8 @@ namespace Peft.Kernels;
 /// <param name="source">Index of the value to normalize.</param>
 internal sealed class NormStep(NodeInput norm, int source) : NodeStep(source)
 {
+    public override Tensor[] Trained => norm.Trained;
+
     public override Tensor[] Forward(Tensor[] values, List<Tensor> kept)
     {
         kept.AddRange(norm.Constants);
@@ -17,8 +19,12 @@ internal sealed class NormStep(NodeInput norm, int source) : NodeStep(source)
 
     public override void Prepare(Tensor[] values, List<Tensor> kept) => kept.AddRange(norm.Constants);
 
-    public override Tensor[] Again(Tensor[] values, ReadOnlySpan<Tensor> saved) => [norm.Compute([values[0], .. saved])];
+    public override Tensor[] Again(Tensor[] values, ReadOnlySpan<Tensor> saved) => [norm.Compute([values[0], .. saved[Trained.Length..]])];
 
     public override Tensor?[] Backward(Tensor[] values, ReadOnlySpan<Tensor> saved, Tensor[] gradients, bool[] wanted)
-        => [.. norm.Differentiate([values[0], .. saved], gradients[0].clone())];   // which overwrites its argument
+    {
+        Tensor[] from = [values[0], .. saved[Trained.Length..]];
+        var trained = norm.DifferentiateTrained(from, gradients[0]);
+        return [wanted[0] ? norm.Differentiate(from, gradients[0].clone())[0] : null, .. trained];   // which overwrites its argument
+    }
 }

@@ -33,7 +33,7 @@ internal sealed class RmsNormKernel : GraphNode<RmsNormKernel>
         var (epsilon, offset, learns) = ((float, float, bool))context.get_data("settings");
         var result = CachingAllocator.EmptyLike(input);
         Differentiate(input, weight, gradients[0], result, epsilon, offset);
-        return [result, learns ? WeightGradient(input, gradients[0], (int)weight.numel(), epsilon) : null, null, null];
+        return [result, learns ? WeightGradient(input, weight, gradients[0], epsilon) : null, null, null];
     }
 
     /// <summary>Writes the normalized rows into an output, which it returns, without gradients. The tensors must be contiguous.</summary>
@@ -59,11 +59,23 @@ internal sealed class RmsNormKernel : GraphNode<RmsNormKernel>
         }
     }
 
-    private static Tensor WeightGradient(Tensor input, Tensor gradient, int size, float epsilon)
+    /// <summary>Computes the gradient of the weight; null if it was added to <see cref="DirectGradients"/>.</summary>
+    public static unsafe Tensor? WeightGradient(Tensor input, Tensor weight, Tensor gradient, float epsilon)
     {
-        var x = input.view(-1, size);
-        var scale = x.square().mean([-1], keepdim: true).add(Constant(epsilon), One).rsqrt();
-        return gradient.view(-1, size).mul(x).mul(scale).sum(dim: 0);
+        var size = (int)weight.numel();
+        var (x, g) = (TensorAddress.Of(input), TensorAddress.Of(gradient));
+        var result = TrainedGradient.Of(weight).AddRows(input.numel() / size, (row, sum) => AddSlope((float*)x + row * size, (float*)g + row * size, (float*)sum, size, epsilon)).Result;
+        GC.KeepAlive(input);
+        GC.KeepAlive(gradient);
+        return result;
+    }
+
+    // g∘n, with n = x·s.
+    [MethodImpl(JitOptions.Loop)]
+    private static unsafe void AddSlope(float* x, float* g, float* sum, int size, float epsilon)
+    {
+        var scale = Vector256.Create(Scale(x, size, epsilon));
+        for (var d = 0; d < size; d += 8) Vector256.FusedMultiplyAdd(Vector256.Load(g + d), Vector256.Load(x + d) * scale, Vector256.Load(sum + d)).Store(sum + d);
     }
 
     [MethodImpl(JitOptions.Loop)]

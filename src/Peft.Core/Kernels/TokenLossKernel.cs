@@ -67,7 +67,7 @@ internal static unsafe class TokenLossKernel
             {
                 var size = Math.Min(Block, vocabulary - start);
                 var some = head + start * headRow;
-                MatrixProduct.Run(from, hidden, 1, some, 1, headRow, null, logits, Block, rows, hidden, size, add: false);
+                MatrixProduct.Run(from, hidden, some, 1, headRow, null, logits, Block, rows, hidden, size, add: false);
                 for (var row = 0; row < rows; row++)
                 {
                     var factor = sums[first + row].Add(logits + (nint)row * Block, size, targets[first + row] - start, scale, statistics);
@@ -75,7 +75,7 @@ internal static unsafe class TokenLossKernel
                     if (factor == 0) new Span<float>(to + (nint)row * hidden, hidden).Clear();   // 0·∞ would be NaN
                     else Scale(to + (nint)row * hidden, factor);
                 }
-                if (derivatives != null) MatrixProduct.Run(logits, Block, 1, some, headRow, 1, null, to, hidden, rows, size, hidden, add: start > 0);
+                if (derivatives != null) MatrixProduct.Run(logits, Block, some, headRow, 1, null, to, hidden, rows, size, hidden, add: start > 0);
             }
             if (derivatives == null) return;
             for (var row = 0; row < rows; row++) Finish(to + (nint)row * hidden, head + (nint)targets[first + row] * headRow, sums[first + row]);

@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -43,6 +44,15 @@ public sealed class FullLayer : ReweightLayer
         else if (trainsWeight) weight = Trainable(target.WeightName, Copy(target.Storage.Read()));
         if (trainsBias && target.Bias is { } own) bias = Trainable("bias", Copy(own));
     }
+
+    /// <summary>The trained weight, if any.</summary>
+    internal Parameter? Weight => weight;
+
+    /// <summary>The trained bias, if any.</summary>
+    internal Parameter? Bias => bias;
+
+    /// <summary>The module with the trained tensors as a product of a step; null if the kernels do not support it.</summary>
+    internal NodeProduct? AsProduct() => (weight ?? Target.Storage.Parameter) is { } values ? TrainedProduct.Of(values, Target.IsStoredTransposed, bias ?? Target.Bias) : null;
 
     internal override bool ChangesWeight => weight is not null;
 

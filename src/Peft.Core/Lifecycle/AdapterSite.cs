@@ -123,8 +123,22 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         var here = pass.State.At(this);
         if (pass.IsOwn || ForwardPass.Current.IsPreliminary || pass.State.Draft.Observer is not null || here.UsesBaseWeights || here.Rows is not null || !Target.IsProduct) return null;
         if (here.Layers.Length == 0) return PlainProduct.Of(Matrix(), Target.Bias);
+        if (here.Layers is [FullLayer full]) return full.AsProduct();
         if (pass.State.KeepsFolded && !is_grad_enabled()) return here.Folded(this) is var (weight, bias) ? PlainProduct.Of(new(weight), bias) : null;
         return LowRankOf(here.Layers) is var (factors, dropout) ? ProductOf(factors, dropout, FoldingIsCheaper(here.Layers, is_grad_enabled() ? null : rows)) : null;
+    }
+
+    /// <summary>The normalization with its adapters as a step; null if it is something else.</summary>
+    /// <param name="module">The module.</param>
+    public NodeInput? AsNormInput(AdaptableModule module)
+    {
+        using var pass = model.UsePass();
+        var here = pass.State.At(this);
+        if (pass.IsOwn || ForwardPass.Current.IsPreliminary || pass.State.Draft.Observer is not null || here.UsesBaseWeights || here.Rows is not null || Target.Storage.Parameter is not { } stored) return null;
+        var (weight, bias) = here.Layers is [FullLayer full] ? (full.Weight, full.Bias) : default;
+        if (here.Layers.Length > 0 && weight is null && bias is null) return null;
+        Reached = true;
+        return module.AsNormInput(weight ?? stored, bias ?? Target.Bias);
     }
 
     // The few rows of a decode step.

@@ -109,11 +109,16 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     internal virtual FrozenMatrix? FrozenMatrix => null;
 
     /// <summary>The normalization of a float32 value on the CPU in a step; null if the kernels do not support it, or if the module is not a normalization.</summary>
-    internal virtual NodeInput? AsNormInput() => null;
+    internal NodeInput? AsNormInput() => Site is { } site ? site.AsNormInput(this) : Storage.Parameter is { } parameter ? AsNormInput(parameter, Bias) : null;
+
+    /// <summary>The normalization with another weight and bias, likewise.</summary>
+    internal virtual NodeInput? AsNormInput(Tensor weight, Tensor? bias) => null;
 
     /// <summary>The module with its adapters as a product of a step; null if the kernels do not support it.</summary>
     /// <param name="rows">Number of rows.</param>
-    internal NodeProduct? AsProduct(long rows) => !is_grad_enabled() && QuantizesInputs ? null : Site is { } site ? site.AsProduct(rows) : FrozenMatrix is { } matrix ? PlainProduct.Of(matrix, Bias) : null;
+    internal NodeProduct? AsProduct(long rows) => !is_grad_enabled() && QuantizesInputs ? null : Site is { } site ? site.AsProduct(rows) : FrozenMatrix is { } matrix ? ProductOf(matrix) : null;
+
+    private NodeProduct? ProductOf(FrozenMatrix matrix) => (NodeProduct?)PlainProduct.Of(matrix, Bias) ?? (Storage.Parameter is { } parameter ? TrainedProduct.Of(parameter, matrix.IsTransposed, Bias) : null);
 
     // In evaluation, without gradients.
     private bool QuantizesInputs => !training && Storage is IQuantizesInputs { QuantizesInputs: true };

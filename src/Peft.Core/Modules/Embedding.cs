@@ -22,7 +22,7 @@ public sealed class Embedding(long rows, long size, ScalarType? dtype = null, De
     public static Tensor Lookup(Tensor ids, Tensor table)
     {
         using var flat = ids.reshape(-1);
-        using var rows = table.index_select(0, flat);
+        using var rows = TableRows.Supports(flat, table) ? TableRows.Run(flat, table) : table.index_select(0, flat);
         return rows.view([.. ids.Sizes(), table.size(1)]);
     }
 }

@@ -9,9 +9,8 @@ public sealed class LayerNorm(long size, double epsilon = 1e-5, bool bias = true
 {
     internal override DecodeNorm? DecodeNorm => Site is null ? DecodeNorm.Of(Storage.Parameter!, Bias, epsilon, 0, centers: true) : null;
 
-    internal override NodeInput? AsNormInput()
-        => Site is null && size % 8 == 0 && Storage.Parameter is { } weight && !TensorMemory.Learns(weight, Bias ?? weight) && TensorMemory.Supports(weight, Bias ?? weight)
-            ? new CenteredInput(weight.contiguous(), Bias?.contiguous(), epsilon) : null;
+    internal override NodeInput? AsNormInput(Tensor weight, Tensor? bias)
+        => size % 8 == 0 && TensorMemory.Supports(weight, bias ?? weight) ? new CenteredInput(weight.AsContiguous(), bias?.AsContiguous(), epsilon) : null;
 
     /// <inheritdoc/>
     public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias)

@@ -14,8 +14,7 @@ public sealed class RmsNorm(long size, double epsilon, double offset = 0, Scalar
 {
     internal override DecodeNorm? DecodeNorm => Site is null ? DecodeNorm.Of(Storage.Parameter!, null, epsilon, offset, centers: false) : null;
 
-    internal override NodeInput? AsNormInput()
-        => Site is null && Storage.Parameter is { } weight && !TensorMemory.Learns(weight) && RmsNormKernel.Supports(weight, weight) ? new NormalizedInput(weight.AsContiguous(), epsilon, offset) : null;
+    internal override NodeInput? AsNormInput(Tensor weight, Tensor? bias) => RmsNormKernel.Supports(weight, weight) ? new NormalizedInput(weight.AsContiguous(), epsilon, offset) : null;
 
     /// <inheritdoc/>
     public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias)

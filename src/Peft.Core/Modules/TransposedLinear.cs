@@ -16,7 +16,7 @@ public sealed class TransposedLinear(long inputs, long outputs, bool bias = true
             : nn.functional.linear(input, transposed, bias);
     }
 
-    internal override FrozenMatrix? FrozenMatrix => Storage.Parameter is { } parameter ? new(parameter.t()) : new(null, Storage, IsTransposed: true);
+    internal override FrozenMatrix? FrozenMatrix => Storage.Parameter is { } parameter ? new(parameter.t(), IsTransposed: true) : new(null, Storage, IsTransposed: true);
 
     internal override DecodeMatrix? DecodeMatrix => Storage.DecodeMatrix(transposed: true);
 

@@ -64,6 +64,9 @@ public sealed class FlatParameters : IDisposable
     /// <summary>Memory of the gradients in bytes.</summary>
     public long GradientBytes => Buffers.Sum(buffer => buffer.Gradients.numel() * buffer.Gradients.ElementSize);
 
+    /// <summary>True to return the memory of gradients to the system while they are 0: it takes less memory in forward passes, and a page fault for each page in backward passes.</summary>
+    internal bool ReturnsMemory { get; init; }
+
     /// <summary>Makes only some of the tensors require gradients. The others take no memory for gradients and no time in the backward pass.</summary>
     internal void Train(Func<string, bool> chosen)
     {
@@ -88,10 +91,17 @@ public sealed class FlatParameters : IDisposable
     {
         using var scope = NewDisposeScope();   // in-place operations also return a tensor that must be disposed
         using var _ = no_grad();
-        foreach (var buffer in Buffers) ZeroPages.Fill(buffer.Gradients);
+        foreach (var buffer in Buffers) Clear(buffer.Gradients);
     }
 
-    /// <summary>Removes the gradients from the parameters, so that <see cref="BindGradients"/> can tell which ones received a gradient.</summary>
+    /// <summary>Sets the memory of gradients, or of a copy of them, to 0.</summary>
+    internal void Clear(Tensor gradients)
+    {
+        if (ReturnsMemory) ZeroPages.Fill(gradients);
+        else FlatKernel.Clear(gradients);
+    }
+
+    /// <summary>Removes the gradients from the parameters, so that <see cref="BindGradients()"/> can tell which ones received a gradient.</summary>
     internal void UnbindGradients()
     {
         foreach (var tensor in Tensors) tensor.Value.grad = null;
@@ -103,9 +113,16 @@ public sealed class FlatParameters : IDisposable
     /// </summary>
     /// <returns>Names of the tensors that had no gradient.</returns>
     /// <exception cref="TrainingException">A parameter was disposed, or moved to memory that the optimizer does not update.</exception>
-    public IReadOnlyList<string> BindGradients()
+    public IReadOnlyList<string> BindGradients() => BindGradients([]);
+
+    /// <summary>Likewise, when kernels have added gradients to the flat gradient.</summary>
+    /// <param name="added">For each tensor of <see cref="Trained"/>, true if they have; empty if there is none.</param>
+    internal IReadOnlyList<string> BindGradients(ReadOnlySpan<bool> added)
     {
         ObjectDisposedException.ThrowIf(released, this);
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        for (var i = 0; i < added.Length; i++)
+            if (added[i]) names.Add(Trained[i].Name);
         using var scope = NewDisposeScope();
         var missing = new List<string>();
         using var _ = no_grad();
@@ -117,12 +134,13 @@ public sealed class FlatParameters : IDisposable
                 if (!buffer.HasGradient(slice)) continue;
                 using var gradient = slice.Tensor.Value.grad;
                 if (gradient is not null && buffer.HoldsGradient(slice, gradient)) continue;
+                var isAdded = names.Contains(slice.Tensor.Name);
                 using (var view = buffer.GradientOf(slice))
                 {
-                    if (gradient is null) view.zero_();
-                    else view.copy_(gradient);
+                    if (!isAdded) view.zero_();
+                    if (gradient is not null) view.add_(gradient, One);
                 }
-                if (gradient is null) missing.Add(slice.Tensor.Name);
+                if (gradient is null && !isAdded) missing.Add(slice.Tensor.Name);
                 BindGradient(buffer, slice);
             }
         }

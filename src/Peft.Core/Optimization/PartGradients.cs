@@ -82,7 +82,7 @@ internal sealed class PartGradients : IDisposable
 
     private void Clear()
     {
-        foreach (var copy in copies) ZeroPages.Fill(copy);
+        foreach (var copy in copies) parameters.Clear(copy);
     }
 
     /// <inheritdoc/>

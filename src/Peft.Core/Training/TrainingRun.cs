@@ -42,7 +42,7 @@ internal sealed class TrainingRun : IDisposable
         this.cancellationToken = cancellationToken;
         options = trainer.Options;
         started = trainer.Time.GetTimestamp();
-        parameters = new(trainer.Model.Trainables, options.Optimizer.Groups);
+        parameters = new(trainer.Model.Trainables, options.Optimizer.Groups) { ReturnsMemory = options.MaxMemory is not null };
         try
         {
             optimizer = options.Optimizer.Create(parameters, options.LearningRate ?? trainer.Model.RecommendedLearningRate);

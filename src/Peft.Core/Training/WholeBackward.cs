@@ -7,11 +7,15 @@ namespace Peft;
 internal sealed class WholeBackward(Trainer trainer, FlatParameters parameters) : IBackward
 {
     private bool first = true;
+    private IReadOnlyList<TrainableTensor> trained = [];   // the tensors that the gradients are for
+    private PartGradients? gradients;
 
     /// <inheritdoc/>
     public (Tensor Loss, IReadOnlyList<string> Missing)? Run(IReadOnlyList<Batch> batches, long seed, TrainingMetrics metrics)
     {
         if (first) parameters.UnbindGradients();   // otherwise, a missing gradient would go unnoticed
+        if (!ReferenceEquals(trained, parameters.Trained)) Renew();
+        gradients!.Begin();
         var weight = batches.Sum(batch => batch.Weight);
         Tensor? total = null;
         foreach (var batch in batches)
@@ -23,17 +27,24 @@ internal sealed class WholeBackward(Trainer trainer, FlatParameters parameters) 
                 if (!terms.MoveNext()) break;
                 var loss = Checked(terms.Current);
                 var part = batches.Count == 1 ? loss : loss.mul(Constant(batch.Weight / weight));
-                using (SavedTensors.InOnePass()) BackwardFailure.Run(() => part.backward());
+                using (SavedTensors.InOnePass()) using (DirectGradients.To(gradients, torchAccumulates: true)) BackwardFailure.Run(() => part.backward());
                 var value = part.detach();
                 total = (total is null ? value : total.add(value, One)).MoveToOuterDisposeScope();
             }
         }
         first = false;
-        return (total!, parameters.BindGradients());
+        return (total!, parameters.BindGradients(gradients.Reached));
     }
 
     /// <inheritdoc/>
-    public void Dispose() { }
+    public void Dispose() => gradients?.Dispose();
+
+    private void Renew()
+    {
+        gradients?.Dispose();
+        trained = parameters.Trained;
+        gradients = new(parameters, isFirst: true);
+    }
 
     private Tensor Checked(Tensor loss)
     {

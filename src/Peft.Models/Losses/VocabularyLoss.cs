@@ -86,9 +86,10 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
     /// <summary>Computes values from the logits of hidden states <c>[rows, hidden]</c>: <c>[values, rows]</c>.</summary>
     public Tensor Measure(Tensor rows, RowMeasure measure)
     {
+        if (!IsPlain || (rows.size(0) == 0 && !IsFrozen)) return measure.Values(Logits(rows), 0);
         // With a trained head, chunks require computing the logits again in the backward pass: only if there are many.
-        if (IsFrozen || (IsPlain && rows.size(0) * head.Storage.Shape[0] > MaxTrainedLogits)) return ChunkedHead.Run(rows, new(measure, softCap ?? 0, Chunk, head.Storage));
-        return measure.Values(Logits(rows), 0);
+        var keeps = !IsFrozen && rows.size(0) * head.Storage.Shape[0] <= MaxTrainedLogits;
+        return ChunkedHead.Run(rows, new(measure, softCap ?? 0, keeps ? rows.size(0) : Chunk, head.Storage, keeps));
     }
 
     /// <summary>The logits of hidden states, in float32.</summary>

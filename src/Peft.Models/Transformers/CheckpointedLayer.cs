@@ -32,7 +32,16 @@ internal sealed class CheckpointedLayer : GraphNode<CheckpointedLayer>
         var (hidden, encoded, job) = ((Tensor)arguments[0], (Tensor)arguments[1], (Job)arguments[3]);
         var random = get_rng_state();
         using var _ = no_grad();
-        var output = job.Layer.call(hidden, job.Context);
+        Tensor output;
+        job.Context.IsFirstRun = true;
+        try
+        {
+            output = job.Layer.call(hidden, job.Context);
+        }
+        finally
+        {
+            job.Context.IsFirstRun = false;
+        }
         // Most layers draw no random values. Parts of a batch run at the same time only then: all threads share one generator.
         var draws = RandomState.HasChanged(random);
         context.save_data(nameof(Job), job);
