@@ -84,6 +84,30 @@ public class LossTests
         }
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_hook_of_the_head_sees_the_logits(bool trained)
+    {
+        using var scope = NewDisposeScope();
+        using var model = CausalLM.FromPretrained(Reference.Folder("llama"));
+        model.Head.Weight.requires_grad = trained;
+        var ids = randint(0, 90, [2, 12], ScalarType.Int64);
+        using var batch = new Batch { InputIds = ids, Labels = ids.clone() };
+        var plain = model.Loss(batch).item<float>();
+        var shapes = new List<long[]>();
+        var hook = model.Head.register_forward_hook((_, _, logits) =>
+        {
+            shapes.Add(logits.shape);
+            return logits.mul(2);
+        });
+        var hooked = model.Loss(batch).item<float>();
+        hook.remove();
+        shapes.ShouldHaveSingleItem().ShouldBe([22, model.Head.Weight.size(0)]);
+        hooked.ShouldNotBe(plain);
+        model.Loss(batch).item<float>().ShouldBe(plain);
+    }
+
     // A measure that torch differentiates.
     private sealed class LargestGap : RowMeasure
     {

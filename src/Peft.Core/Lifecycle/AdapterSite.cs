@@ -49,7 +49,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         Reached = true;
         using var pass = model.UsePass();
         var here = pass.State.At(this);
-        if (pass.IsOwn || ForwardPass.Current.IsPreliminary || pass.State.Draft.Observer is not null || here.UsesBaseWeights) return null;
+        if (NeedsCall(pass, here)) return null;
         if (here.Layers.Length > 0 && pass.State.KeepsFolded) return here.Folded(this) is var (weight, bias) ? DecodeLinear.Of(PlainDecodeMatrix.Of(weight, transposed: false), bias, rows) : null;
         if (DecodeLinear.Of(module.DecodeMatrix, module.Bias, rows) is not { } plain) return null;
         if (here.Rows is { } groups) return groups.ForDecoding(this, rows, pass.State.KeepsFolded) is { } updates ? plain with { Updates = updates } : null;
@@ -121,11 +121,22 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         Reached = true;
         using var pass = model.UsePass();
         var here = pass.State.At(this);
-        if (pass.IsOwn || ForwardPass.Current.IsPreliminary || pass.State.Draft.Observer is not null || here.UsesBaseWeights || here.Rows is not null || !Target.IsProduct) return null;
+        if (NeedsCall(pass, here) || here.Rows is not null || !Target.IsProduct) return null;
         if (here.Layers.Length == 0) return PlainProduct.Of(Matrix(), Target.Bias);
         if (here.Layers is [FullLayer full]) return full.AsProduct();
         if (pass.State.KeepsFolded && !is_grad_enabled()) return here.Folded(this) is var (weight, bias) ? PlainProduct.Of(new(weight), bias) : null;
         return LowRankOf(here.Layers) is var (factors, dropout) ? ProductOf(factors, dropout, FoldingIsCheaper(here.Layers, is_grad_enabled() ? null : rows)) : null;
+    }
+
+    /// <summary>The weight that takes the place of the module's, or the module's own without adapters; null if they do something else.</summary>
+    public WeightStorage? OnlyWeight()
+    {
+        using var pass = model.UsePass();
+        var here = pass.State.At(this);
+        if (NeedsCall(pass, here) || here.Rows is not null || Target.IsStoredTransposed) return null;
+        Reached = true;
+        if (here.Layers.Length == 0) return Target.Storage;
+        return here.Layers is [FullLayer { Weight: { } weight }] && weight.dtype == Target.ComputeType ? new ParameterStorage(weight) : null;
     }
 
     /// <summary>The normalization with its adapters as a step; null if it is something else.</summary>
@@ -134,12 +145,15 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     {
         using var pass = model.UsePass();
         var here = pass.State.At(this);
-        if (pass.IsOwn || ForwardPass.Current.IsPreliminary || pass.State.Draft.Observer is not null || here.UsesBaseWeights || here.Rows is not null || Target.Storage.Parameter is not { } stored) return null;
+        if (NeedsCall(pass, here) || here.Rows is not null || Target.Storage.Parameter is not { } stored) return null;
         var (weight, bias) = here.Layers is [FullLayer full] ? (full.Weight, full.Bias) : default;
         if (here.Layers.Length > 0 && weight is null && bias is null) return null;
         Reached = true;
         return module.AsNormInput(weight ?? stored, bias ?? Target.Bias);
     }
+
+    // True if kernels must not replace the call of the module.
+    private static bool NeedsCall(PassUse pass, SiteState here) => pass.IsOwn || ForwardPass.Current.IsPreliminary || pass.State.Draft.Observer is not null || here.UsesBaseWeights;
 
     // The few rows of a decode step.
     private Tensor Stepped(Tensor input, LowRankUpdate factors)

@@ -120,6 +120,9 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
 
     private NodeProduct? ProductOf(FrozenMatrix matrix) => (NodeProduct?)PlainProduct.Of(matrix, Bias) ?? (Storage.Parameter is { } parameter ? TrainedProduct.Of(parameter, matrix.IsTransposed, Bias) : null);
 
+    /// <summary>The weight, if the module is nothing but a product with it: without a bias, and without adapters but those that replace it. Null otherwise.</summary>
+    internal WeightStorage? OnlyWeight => Bias is not null ? null : Site is { } site ? site.OnlyWeight() : Storage;
+
     // In evaluation, without gradients.
     private bool QuantizesInputs => !training && Storage is IQuantizesInputs { QuantizesInputs: true };
 

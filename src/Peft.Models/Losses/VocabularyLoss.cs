@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Runtime.InteropServices;
 using Peft.Modules;
 using static TorchSharp.torch;
@@ -9,6 +10,8 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
 {
     // Maximum number of logits in memory at a time: with a frozen head, and with a trained one.
     private const long MaxLogits = 1 << 22, MaxTrainedLogits = 1 << 26;
+
+    private readonly ICollection[] hooks = [.. ModuleInternals.Hooks(head)];
 
     /// <summary>The loss for predicting the next token.</summary>
     /// <param name="hidden">Hidden states <c>[batch, sequence, hidden]</c>.</param>
@@ -57,7 +60,7 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
     {
         using var _ = no_grad();
         var rows = hidden.detach().reshape(-1, hidden.size(-1));
-        var means = IsFrozen && softCap is null ? nn.functional.linear(rows, head.Storage.MultiplyTransposed(ones([1, head.Storage.Shape[0]], head.Storage.ComputeType, rows.device)).div(Constant(head.Storage.Shape[0]))).to_type(ScalarType.Float32).squeeze(1)
+        var means = OnlyWeight is { } weight && IsFrozen(weight) && softCap is null ? nn.functional.linear(rows, weight.MultiplyTransposed(ones([1, weight.Shape[0]], weight.ComputeType, rows.device)).div(Constant(weight.Shape[0]))).to_type(ScalarType.Float32).squeeze(1)
             : cat([.. Enumerable.Range(0, (int)((rows.size(0) + Chunk - 1) / Chunk)).Select(i => MeanOf(rows.narrow(0, i * Chunk, Math.Min(Chunk, rows.size(0) - i * Chunk))))]);
         return means.div(Constant(temperature)).view(hidden.size(0), hidden.size(1));
     }
@@ -86,10 +89,10 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
     /// <summary>Computes values from the logits of hidden states <c>[rows, hidden]</c>: <c>[values, rows]</c>.</summary>
     public Tensor Measure(Tensor rows, RowMeasure measure)
     {
-        if (!IsPlain || (rows.size(0) == 0 && !IsFrozen)) return measure.Values(Logits(rows), 0);
+        if (OnlyWeight is not { } weight || (rows.size(0) == 0 && !IsFrozen(weight))) return measure.Values(Logits(rows), 0);
         // With a trained head, chunks require computing the logits again in the backward pass: only if there are many.
-        var keeps = !IsFrozen && rows.size(0) * head.Storage.Shape[0] <= MaxTrainedLogits;
-        return ChunkedHead.Run(rows, new(measure, softCap ?? 0, keeps ? rows.size(0) : Chunk, head.Storage, keeps));
+        var keeps = !IsFrozen(weight) && rows.size(0) * weight.Shape[0] <= MaxTrainedLogits;
+        return ChunkedHead.Run(rows, new(measure, softCap ?? 0, keeps ? rows.size(0) : Chunk, weight, keeps));
     }
 
     /// <summary>The logits of hidden states, in float32.</summary>
@@ -100,10 +103,10 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
         return logits.to_type(ScalarType.Float32);
     }
 
-    private bool IsFrozen => IsPlain && head.Storage.Parameter is not { requires_grad: true };
+    private static bool IsFrozen(WeightStorage weight) => weight.Parameter is not { requires_grad: true };
 
-    // The module itself multiplies by weights that quantize inputs to 8 bits, and by those whose gradient is collected.
-    private bool IsPlain => !head.IsAdapted && head.Bias is null && head.Storage is { Gradient: null } and not IQuantizesInputs { QuantizesInputs: true };
+    // The module itself multiplies by weights that quantize inputs to 8 bits, and by those whose gradient is collected, and calls its hooks.
+    private WeightStorage? OnlyWeight => !Array.Exists(hooks, each => each.Count > 0) && head.OnlyWeight is { Gradient: null } weight and not IQuantizesInputs { QuantizesInputs: true } ? weight : null;
 
     private long Chunk => Math.Max(1, MaxLogits / head.Storage.Shape[0]);
 
