@@ -40,6 +40,7 @@ public class FullTrainingTests
     [InlineData(2)]
     public void A_weight_that_nothing_uses_is_named(int parts)
     {
+        using var scope = NewDisposeScope();
         using var model = new WithUnused((CausalLM)TinyModels.Create("llama", 30));
         var trainer = new Trainer(new ModuleTrainable(model), Rows(), new() { MaxSteps = 1, BatchSize = 6, ParallelParts = parts });
         var total = new ModuleTrainable(model).Trainables.Count;

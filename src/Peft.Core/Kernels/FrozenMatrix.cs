@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>A matrix W <c>[out, in]</c>, for products as a frozen one: a tensor of values, or a stored weight.</summary>
+/// <summary>A matrix W <c>[out, in]</c> in products that have no gradient of W: a tensor of values, or a stored weight.</summary>
 /// <param name="Values">The values, with any strides; null for a stored weight.</param>
 /// <param name="Storage">The stored weight; null for values.</param>
 /// <param name="IsTransposed">True if the weight is stored as <c>[in, out]</c>.</param>

@@ -63,11 +63,7 @@ internal sealed class RmsNormKernel : GraphNode<RmsNormKernel>
     public static unsafe Tensor? WeightGradient(Tensor input, Tensor weight, Tensor gradient, float epsilon)
     {
         var size = (int)weight.numel();
-        var (x, g) = (TensorAddress.Of(input), TensorAddress.Of(gradient));
-        var result = TrainedGradient.Of(weight).AddRows(input.numel() / size, (row, sum) => AddSlope((float*)x + row * size, (float*)g + row * size, (float*)sum, size, epsilon)).Result;
-        GC.KeepAlive(input);
-        GC.KeepAlive(gradient);
-        return result;
+        return TrainedGradient.Of(weight).AddRowwise(input, gradient, (x, g, sum) => AddSlope((float*)x, (float*)g, (float*)sum, size, epsilon)).Result;
     }
 
     // g∘n, with n = x·s.

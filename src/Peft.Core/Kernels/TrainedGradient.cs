@@ -72,20 +72,25 @@ internal sealed unsafe class TrainedGradient
         return this;
     }
 
-    /// <summary>Adds a sum over rows, for a trained tensor <c>[size]</c>.</summary>
-    /// <param name="rows">Number of rows.</param>
-    /// <param name="row">Adds what a row contributes, given its index and the address of a sum <c>[size]</c>.</param>
+    /// <summary>Adds what each row contributes, for the trained weight <c>[size]</c> of a normalization.</summary>
+    /// <param name="input">The normalized values <c>[…, size]</c>, contiguous.</param>
+    /// <param name="gradient">The gradient of the output <c>[…, size]</c>, contiguous.</param>
+    /// <param name="row">Adds the contribution of a row, given the addresses of its input, its gradient and a sum, <c>[size]</c> each.</param>
     /// <returns>This gradient.</returns>
-    public TrainedGradient AddRows(long rows, Action<nint, nint> row)
+    public TrainedGradient AddRowwise(Tensor input, Tensor gradient, Action<nint, nint, nint> row)
     {
         var size = (int)trained.numel();
+        var bytes = (nint)size * sizeof(float);
+        var (x, g) = (TensorAddress.Of(input), TensorAddress.Of(gradient));
         using var scratch = new Scratch(size * get_num_threads());
         var sums = scratch.Zeros(size * get_num_threads());
         var at = (nint)sums;
-        var shares = TensorMemory.InShares((int)rows, (share, start, count) =>
+        var shares = TensorMemory.InShares((int)(input.numel() / size), (share, start, count) =>
         {
-            for (var i = start; i < start + count; i++) row(i, at + (nint)share * size * sizeof(float));
+            for (var i = start; i < start + count; i++) row(x + i * bytes, g + i * bytes, at + share * bytes);
         });
+        GC.KeepAlive(input);
+        GC.KeepAlive(gradient);
         for (var (share, to) = (0, Address()); share < shares; share++) FactoredProduct.AddRow((float*)to, sums + (nint)share * size, 1, size);
         return this;
     }

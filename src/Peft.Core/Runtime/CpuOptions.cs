@@ -58,6 +58,6 @@ public sealed record CpuOptions
     /// <summary>Tensors that kernels compute are in memory that the process keeps for the next ones, without holes between them and without page faults in each step. It serves results of 32 KiB and more.</summary>
     public bool CachingAllocator { get; init; } = true;
 
-    /// <summary>Freed memory is returned to the system after every 32nd training step if that took a second or more; with <see cref="TrainingOptions.MaxMemory"/>, after each such step, and that of gradients too. Short-lived objects of .NET are collected between training steps when they take 8 MiB.</summary>
+    /// <summary>Freed memory is returned to the system after every 32nd training step if that took a second or more; with <see cref="TrainingOptions.MaxMemory"/>, after each such step, and the memory of gradients after every step. Short-lived objects of .NET are collected between training steps when they take 8 MiB.</summary>
     public bool MemoryReturn { get; init; } = true;
 }

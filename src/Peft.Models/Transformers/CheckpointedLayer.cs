@@ -32,16 +32,7 @@ internal sealed class CheckpointedLayer : GraphNode<CheckpointedLayer>
         var (hidden, encoded, job) = ((Tensor)arguments[0], (Tensor)arguments[1], (Job)arguments[3]);
         var random = get_rng_state();
         using var _ = no_grad();
-        Tensor output;
-        job.Context.IsFirstRun = true;
-        try
-        {
-            output = job.Layer.call(hidden, job.Context);
-        }
-        finally
-        {
-            job.Context.IsFirstRun = false;
-        }
+        var output = Call(job, hidden, LayerRun.First);
         // Most layers draw no random values. Parts of a batch run at the same time only then: all threads share one generator.
         var draws = RandomState.HasChanged(random);
         context.save_data(nameof(Job), job);
@@ -69,17 +60,28 @@ internal sealed class CheckpointedLayer : GraphNode<CheckpointedLayer>
         using var known = job.Context.Enter();
         using var once = SavedTensors.InOnePass();
         Tensor output;
-        job.Context.IsSecondRun = true;
         try
         {
-            output = job.Layer.call(input, job.Context);
+            output = Call(job, input, LayerRun.Second);
         }
         finally
         {
-            job.Context.IsSecondRun = false;
             if (now is not null) set_rng_state(now);
         }
         // If neither the layer nor its input requires grad, backward would fail.
         return output.requires_grad ? [.. DirectGradients.Backward(output, gradients[0], input, encoded), null, null] : [null, null, null, null];
+    }
+
+    private static Tensor Call(Job job, Tensor input, LayerRun run)
+    {
+        job.Context.Run = run;
+        try
+        {
+            return job.Layer.call(input, job.Context);
+        }
+        finally
+        {
+            job.Context.Run = LayerRun.Only;
+        }
     }
 }

@@ -121,11 +121,11 @@ internal sealed class ForwardContext
     /// <summary>Index of the current layer, in the order of execution.</summary>
     public int Layer { get; set; }
 
-    /// <summary>True while a checkpointed layer runs for the first time, without gradients: it must round as in its second run.</summary>
-    public bool IsFirstRun { get; set; }
+    /// <summary>Which run of the current layer this is.</summary>
+    public LayerRun Run { get; set; }
 
-    /// <summary>True while a checkpointed layer runs again in the backward pass: its gradients follow at once, and nothing reads its output.</summary>
-    public bool IsSecondRun { get; set; }
+    /// <summary>True in the second run of a checkpointed layer.</summary>
+    public bool IsSecondRun => Run == LayerRun.Second;
 
     /// <summary>The attention pattern of layers with this window.</summary>
     public AttentionPattern Pattern(int? window)

@@ -127,7 +127,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     }
 
     // With gradients, and without them for many rows: modules have kernels for fewer.
-    private bool UsesNodes(Tensor input, ForwardContext context) => TorchRuntime.Cpu.LayerNodes && !IsHooked && TensorMemory.Supports(input) && DropsByMasks(input) && (is_grad_enabled() || context.IsFirstRun || context.Rows > MostRowsOfModules);
+    private bool UsesNodes(Tensor input, ForwardContext context) => TorchRuntime.Cpu.LayerNodes && !IsHooked && TensorMemory.Supports(input) && DropsByMasks(input) && (is_grad_enabled() || context.Run == LayerRun.First || context.Rows > MostRowsOfModules);
 
     private bool DropsByMasks(Tensor input) => !training || (Math.Max(dropout, attentionDropout) is var most && (most == 0 || DropoutMask.Supports(input, most)));
 
