@@ -42,12 +42,9 @@ internal static class LowRankUpdates
         return Factors(delta) is null ? $"the update of {method} is of a high rank" : null;
     }
 
-    private static LowRankUpdate? Factors(DeltaLayer layer) => layer switch
-    {
-        // An initialization that replaces a part of the weight, s·(B·A − B₀·A₀): both products as one of twice the rank.
-        LoraLayer { Subtracted: { } subtracted } lora => new(cat([lora.MatrixA, subtracted.A], 0), cat([lora.MatrixB, subtracted.B.neg()], 1), lora.Scaling),
-        _ => (layer as ILowRank)?.AsProduct ?? Factors(layer.Delta()),
-    };
+    // Other methods' factors may be of a higher rank than their product.
+    private static LowRankUpdate? Factors(DeltaLayer layer)
+        => layer is ILowRank known && known.Factors() is var factors && (layer is LoraLayer || 2 * factors.A.size(0) <= Math.Min(factors.A.size(1), factors.B.size(0))) ? factors : Factors(layer.Delta());
 
     // Projects the update on the range of its products with random vectors (Halko, Martinsson and Tropp 2011): exact if its rank is at most their number.
     private static LowRankUpdate? Factors(Tensor delta)

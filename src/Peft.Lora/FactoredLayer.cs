@@ -3,17 +3,18 @@ namespace Peft.Lora;
 /// <summary>A layer whose update is a product of two thin matrices, ΔW = B·A, which are recomputed in each forward pass.</summary>
 /// <param name="target">The adapted module.</param>
 /// <param name="rank">Number of rows of A.</param>
-internal abstract class FactoredLayer(Target target, long rank) : DeltaLayer(target)
+internal abstract class FactoredLayer(Target target, long rank) : DeltaLayer(target), ILowRank
 {
-    /// <summary>A <c>[rank, in]</c> and B <c>[out, rank]</c>, including all scaling.</summary>
-    protected abstract (Tensor A, Tensor B) Factors();
+    public virtual bool IsLowRank => true;
+
+    public abstract LowRankUpdate Factors();
 
     /// <summary>Number of rows of A.</summary>
     protected long Rank { get; } = rank;
 
     public override Tensor Delta()
     {
-        var (a, b) = Factors();
+        var (a, b) = Scaled();
         return b.mm(a);
     }
 
@@ -21,7 +22,13 @@ internal abstract class FactoredLayer(Target target, long rank) : DeltaLayer(tar
 
     protected override Tensor Apply(Tensor input)
     {
-        var (a, b) = Factors();
+        var (a, b) = Scaled();
         return Target.ApplyFactors(Drop(input), a, b);
+    }
+
+    private (Tensor A, Tensor B) Scaled()
+    {
+        var (a, b, scale) = Factors();
+        return (a, scale == 1 ? b : b.mul(Constant(scale)));
     }
 }

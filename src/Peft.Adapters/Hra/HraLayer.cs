@@ -2,9 +2,10 @@ namespace Peft.Adapters;
 
 /// <summary>
 /// HRA (Yuan et al. 2024, arXiv:2405.17484): W′ = W·H₁·…·Hᵣ with the Householder reflections Hᵢ = I − 2·uᵢ·uᵢᵀ of the normalized
-/// columns of <c>hra_u</c> <c>[in, rank]</c>.
+/// columns of <c>hra_u</c> <c>[in, rank]</c>. Together they are I − U·T·Uᵀ with a triangular T, where T⁻¹ is the part of UᵀU above its diagonal plus half of the diagonal
+/// (Schreiber and Van Loan, A storage-efficient WY representation for products of Householder transformations, 1989).
 /// </summary>
-internal sealed class HraLayer : RotationLayer
+internal sealed class HraLayer : RotationLayer, ILowRank
 {
     private readonly bool orthogonalize;
     private readonly Parameter vectors;
@@ -22,20 +23,27 @@ internal sealed class HraLayer : RotationLayer
 
     protected override double CostPerPosition => 2.0 * Rank * Size;
 
+    // A quantized weight would be dequantized for W·U.
+    public bool IsLowRank => Target.IsProduct && Target.Storage.Parameter is not null;
+
+    public LowRankUpdate Factors()
+    {
+        var (u, t) = Reflections();
+        return new(u.t(), Target.ReadMatrix(TensorType).mm(u).mm(t), -1);
+    }
+
     protected override Tensor Rotate(Tensor rows, bool transposed)
     {
-        if (orthogonalize)
-        {
-            var basis = Basis();
-            return rows.sub(rows.mm(basis).mm(basis.t()).mul(Constant(2)));
-        }
-        // x·Hᵣ·…·H₁ for an input, and its transpose for a weight.
-        for (var i = 0; i < Rank; i++)
-        {
-            var u = Unit(vectors.narrow(1, transposed ? i : Rank - 1 - i, 1));
-            rows = rows.sub(rows.mm(u).mm(u.t()).mul(Constant(2)));
-        }
-        return rows;
+        var (u, t) = Reflections();
+        return rows.sub(rows.mm(u).mm(transposed ? t : t.t()).mm(u.t()));
+    }
+
+    private (Tensor U, Tensor T) Reflections()
+    {
+        if (orthogonalize) return (Basis(), eye(Rank, dtype: vectors.dtype, device: Device).mul(Constant(2)));
+        var u = vectors.div(vectors.norm(0, keepdim: true));
+        var gram = u.t().mm(u);
+        return (u, linalg.inv(gram.triu(1).add(eye(Rank, dtype: gram.dtype, device: Device), alpha: Constant(0.5))));
     }
 
     private Tensor Basis()

@@ -12,6 +12,7 @@ internal sealed class FusedAttention : NodeStep
     private readonly double dropout;
     private readonly AttentionSpan[] spans;
     private readonly Tensor cosine, sine;
+    private readonly AttentionPrefix? prefix;
     private AttentionShape shape;
     private List<AttentionPiece>? pieces;
 
@@ -33,13 +34,28 @@ internal sealed class FusedAttention : NodeStep
     /// </param>
     /// <param name="sine">Likewise, −sin for the first half and sin for the second.</param>
     /// <param name="dropout">Probability with which a weight is dropped, below 1. The mask is drawn when the step runs.</param>
-    public FusedAttention(int[] reads, int batch, int length, AttentionShape shape, IReadOnlyList<int>? lengths, IReadOnlyList<int>? parents, IReadOnlyList<int>? real, Tensor? cosine, Tensor? sine, double dropout = 0)
+    /// <param name="prefix">What precedes the positions of each row; null for nothing. Not for packed sequences. The numbers of real positions include it.</param>
+    public FusedAttention(int[] reads, int batch, int length, AttentionShape shape, IReadOnlyList<int>? lengths, IReadOnlyList<int>? parents, IReadOnlyList<int>? real, Tensor? cosine, Tensor? sine, double dropout = 0, AttentionPrefix? prefix = null)
         : base(reads)
     {
         var perRow = cosine is { } angles && angles.dim() == 4;
-        (this.shape, this.dropout, spans) = (shape, dropout, lengths is null ? Rows(batch, length, real, perRow) : Packed(lengths, parents, perRow));
-        (this.cosine, this.sine) = ((cosine ?? empty(0)).AsContiguous(), (sine ?? empty(0)).AsContiguous());
+        (this.shape, this.dropout, this.prefix) = (shape, dropout, prefix);
+        spans = lengths is null ? Rows(batch, length, real, perRow, prefix) : Packed(lengths, parents, perRow);
+        (this.cosine, this.sine) = (Angles(cosine, 1), Angles(sine, 0));
+
+        // The keys of the prefix have an angle of 0: those of each position come first, those of each row last, as the rows themselves.
+        Tensor Angles(Tensor? given, double atPrefix)
+        {
+            if (given is null) return empty(0);
+            if (prefix is null) return given.AsContiguous();
+            var (flat, size) = (given.reshape(-1, given.size(-1)), given.size(-1));
+            var own = full(perRow ? prefix.Keys.size(0) : prefix.Length, size, Constant(atPrefix));
+            return perRow ? cat([flat, own], 0) : cat([own, flat], 0);
+        }
     }
+
+    /// <summary>The keys and values of the prefix, if there is one.</summary>
+    public override Tensor[] Trained => prefix is null ? [] : [prefix.Keys, prefix.Values];
 
     /// <summary>Computes the attention output, as a node of its own if gradients are needed.</summary>
     /// <param name="q">Queries <c>[batch, sequence, heads, size]</c>.</param>
@@ -51,10 +67,10 @@ internal sealed class FusedAttention : NodeStep
     {
         using var scope = NewDisposeScope();
         Tensor[] inputs = [q.contiguous(), k.contiguous(), v.contiguous()];
-        if (!TensorMemory.RequiresGrad(inputs))
+        if (!TensorMemory.RequiresGrad([.. inputs, .. step.Trained]))
         {
             step.DrawMask();
-            return step.Compute(inputs[0], inputs[1], inputs[2], null).MoveToOuterDisposeScope();
+            return step.Compute(inputs, step.Trained, null).MoveToOuterDisposeScope();
         }
         var steps = new NodeSteps(inputs);
         steps.Add(step);
@@ -66,18 +82,20 @@ internal sealed class FusedAttention : NodeStep
         DrawMask();
         var norms = empty([values[0].size(0), values[0].size(1), shape.Heads, 2], ScalarType.Float32);
         kept.AddRange([cosine, sine, norms]);
-        return [Compute(values[0], values[1], values[2], norms)];
+        return [Compute(values, Trained, norms)];
     }
 
-    public override Tensor[] Again(Tensor[] values, ReadOnlySpan<Tensor> saved) => [Compute(values[0], values[1], values[2], null)];
+    public override Tensor[] Again(Tensor[] values, ReadOnlySpan<Tensor> saved) => [Compute(values, saved[..Trained.Length], null)];
 
     private void DrawMask()
     {
         if (dropout > 0) shape = shape with { Dropout = DropoutMask.Draw(dropout) };
     }
 
-    private unsafe Tensor Compute(Tensor q, Tensor k, Tensor v, Tensor? norms)
+    private unsafe Tensor Compute(Tensor[] values, ReadOnlySpan<Tensor> ofPrefix, Tensor? norms)
     {
+        using var all = new AllKeys(values, ofPrefix);
+        var (q, k, v) = (values[0], all.Keys, all.Values);
         var output = CachingAllocator.Empty(q.size(0), q.size(1), shape.Heads * shape.Size);
         fixed (float* qs = q.Floats(), ks = k.Floats(), vs = v.Floats(), cs = cosine.Floats(), ss = sine.Floats(), os = output.Floats(), ls = norms is null ? [] : norms.Floats())
         {
@@ -93,8 +111,13 @@ internal sealed class FusedAttention : NodeStep
 
     public override unsafe Tensor?[] Backward(Tensor[] values, ReadOnlySpan<Tensor> saved, Tensor[] gradients, bool[] wanted)
     {
-        var (q, k, v) = (values[0], values[1], values[2]);
+        var ofPrefix = saved[..Trained.Length];
+        saved = saved[Trained.Length..];
+        using var all = new AllKeys(values, ofPrefix);
+        var (q, k, v) = (values[0], all.Keys, all.Values);
         var (qGradient, kGradient, vGradient) = (CachingAllocator.EmptyLike(q), CachingAllocator.EmptyLike(k), CachingAllocator.EmptyLike(v));
+        if (ofPrefix.Length > 0)
+            foreach (var each in new[] { kGradient, vGradient }) each.narrow(0, each.size(0) - ofPrefix[0].size(0), ofPrefix[0].size(0)).zero_();   // no piece has queries there
         var pieces = Pieces;
         // Gradients of keys and values that are positions of other pieces: added at the end, in the order of the pieces, so that runs are reproducible.
         var starts = new long[pieces.Count + 1];
@@ -116,7 +139,26 @@ internal sealed class FusedAttention : NodeStep
 
             float* Shared(int index, int group) => (float*)ghp + starts[index] + 2L * group * shape.Size * pieces[index].Shared;
         }
-        return [qGradient, kGradient, vGradient];
+        if (ofPrefix.Length == 0) return [qGradient, kGradient, vGradient];
+        var (own, extra) = (kGradient.size(0) - ofPrefix[0].size(0), ofPrefix[0].size(0));
+        return [qGradient, kGradient.narrow(0, 0, own).view(values[1].shape), vGradient.narrow(0, 0, own).view(values[2].shape), kGradient.narrow(0, own, extra), vGradient.narrow(0, own, extra)];
+    }
+
+    // The keys and values of all positions, and after them those of the prefix.
+    private readonly ref struct AllKeys(Tensor[] values, ReadOnlySpan<Tensor> prefix)
+    {
+        private readonly bool isNew = prefix.Length > 0;
+
+        public Tensor Keys { get; } = prefix.Length > 0 ? AttentionPrefix.Append(values[1], prefix[0]) : values[1];
+
+        public Tensor Values { get; } = prefix.Length > 0 ? AttentionPrefix.Append(values[2], prefix[1]) : values[2];
+
+        public void Dispose()
+        {
+            if (!isNew) return;
+            Keys.Dispose();
+            Values.Dispose();
+        }
     }
 
     private List<AttentionPiece> Pieces => pieces ??= AttentionPiece.Of(spans, shape, get_num_threads());
@@ -127,10 +169,11 @@ internal sealed class FusedAttention : NodeStep
         part(index, pieces[index], group);
     });
 
-    private static AttentionSpan[] Rows(int batch, int length, IReadOnlyList<int>? real, bool ownAngles)
+    private static AttentionSpan[] Rows(int batch, int length, IReadOnlyList<int>? real, bool ownAngles, AttentionPrefix? prefix)
     {
-        var spans = new AttentionSpan[batch];
-        for (var row = 0; row < batch; row++) spans[row] = new(row * length, length, real?[row] ?? length, ownAngles);
+        var (spans, before) = (new AttentionSpan[batch], prefix?.Length ?? 0);
+        for (var row = 0; row < batch; row++)
+            spans[row] = new(row * length, before + length, real?[row] ?? before + length, ownAngles, batch * length + (prefix?.IsPerRow == true ? row * before : 0), before);
         return spans;
     }
 

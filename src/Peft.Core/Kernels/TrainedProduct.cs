@@ -7,12 +7,14 @@ internal sealed unsafe class TrainedProduct : NodeProduct
 {
     private readonly Tensor stored;
     private readonly Tensor? bias;
+    private readonly int inputs, outputs;
     private readonly bool isTransposed, isSmall, weightLearns, biasLearns;
 
     private TrainedProduct(Tensor stored, bool isTransposed, Tensor? bias)
     {
         (this.stored, this.isTransposed, this.bias) = (stored, isTransposed, bias);
-        isSmall = !isTransposed && SmallMatrix.Supports(stored.size(1), stored.size(0));
+        (inputs, outputs) = isTransposed ? ((int)stored.size(0), (int)stored.size(1)) : ((int)stored.size(1), (int)stored.size(0));
+        isSmall = !isTransposed && SmallMatrix.Supports(inputs, outputs);
         (weightLearns, biasLearns) = (stored.requires_grad, bias?.requires_grad == true);
         Trained = weightLearns ? biasLearns ? [stored, bias!] : [stored] : biasLearns ? [bias!] : [];
     }
@@ -30,14 +32,14 @@ internal sealed unsafe class TrainedProduct : NodeProduct
 
     public override (Tensor Output, Tensor[] Kept) MultiplyAndAdd(Tensor x, Tensor residual) => (Multiply(x, stored, bias, residual), Prepare(x));
 
-    public override Tensor[] Prepare(Tensor? x) => weightLearns ? [] : [stored];
+    // Those that are not trained.
+    public override Tensor[] Prepare(Tensor? x) => [.. weightLearns ? [] : new[] { stored }, .. biasLearns || bias is null ? [] : new[] { bias }];
 
-    public override Tensor MultiplyAgain(Tensor x, ReadOnlySpan<Tensor> saved) => Multiply(x, Weight(saved), biasLearns ? saved[Trained.Length - 1] : bias, null);
+    public override Tensor MultiplyAgain(Tensor x, ReadOnlySpan<Tensor> saved) => Multiply(x, Weight(saved), bias is null ? null : biasLearns ? saved[Trained.Length - 1] : saved[^1], null);
 
-    // The weight is trained, and comes first, or it is kept, and comes last.
-    private Tensor Weight(ReadOnlySpan<Tensor> saved) => weightLearns ? saved[0] : saved[^1];
+    private Tensor Weight(ReadOnlySpan<Tensor> saved) => saved[weightLearns ? 0 : Trained.Length];
 
-    private SmallMatrix Small => new((int)stored.size(1), (int)stored.size(0));
+    private SmallMatrix Small => new(inputs, outputs);
 
     private Tensor Multiply(Tensor x, Tensor weight, Tensor? added, Tensor? residual)
     {

@@ -6,4 +6,4 @@ namespace Peft;
 /// <param name="A"><c>[rank, in]</c></param>
 /// <param name="B"><c>[out, rank]</c></param>
 /// <param name="Scale">The scaling factor.</param>
-public sealed record LowRankUpdate(Tensor A, Tensor B, double Scale);
+public sealed record LowRankUpdate(Tensor A, Tensor B, double Scale = 1);

@@ -61,8 +61,12 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     public LowRankUpdate? UpdateOf(ReadOnlySpan<AdapterLayer> stack, int rows)
         => FactorsOf(stack) is { } factors && !FoldingIsCheaper(stack, rows) ? factors : null;
 
-    /// <summary>True if the kernels of decode steps add the given layers to the module's product.</summary>
-    public bool HasLowRankStep(ReadOnlySpan<AdapterLayer> stack) => TorchRuntime.Cpu.LowRankProducts && FactorsOf(stack) is { } factors && LowRankStep.Supports(factors.A, factors.B);
+    /// <summary>True if the kernels of decode steps add the given layers to the module's product, without computing factors in each step.</summary>
+    public bool HasLowRankStep(ReadOnlySpan<AdapterLayer> stack)
+    {
+        using var scope = NewDisposeScope();
+        return TorchRuntime.Cpu.LowRankProducts && FactorsOf(stack) is { A: TorchSharp.Modules.Parameter, B: TorchSharp.Modules.Parameter } factors && LowRankStep.Supports(factors.A, factors.B);
+    }
 
     private Tensor Apply(Tensor input, Weights weights) => Target.Apply(input, weights.Weight, weights.Bias);
 
@@ -96,15 +100,22 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
 
     private (LowRankUpdate Factors, double Dropout)? LowRankOf(ReadOnlySpan<AdapterLayer> stack)
     {
-        if (stack.Length != 1 || !Target.IsProduct || stack[0] is not ILowRank { AsProduct: { } factors }) return null;
+        if (stack.Length != 1 || !Target.IsProduct || stack[0] is not ILowRank { IsLowRank: true } layer) return null;
         var dropout = (stack[0] as DeltaLayer)?.Dropping ?? 0;
-        return dropout > 0 || stack[0].CostPerPosition > 0 ? (factors, dropout) : null;
+        return dropout > 0 || stack[0].CostPerPosition > 0 ? (layer.Factors(), dropout) : null;
     }
 
     private NodeProduct? ProductOf(LowRankUpdate factors, double dropout, bool folds)
     {
         if (!folds) return LowRankProductOf(factors, dropout);
         return Target.Storage.Parameter is { } stored ? FactoredProduct.Of(MatrixOf(stored), Target.Bias, factors.A, factors.B, factors.Scale) : null;
+    }
+
+    // Torch differentiates what computes the weights.
+    private TrainedProduct? FoldedProduct(AdapterLayer[] stack)
+    {
+        var (weight, bias) = Fold(stack);
+        return TrainedProduct.Of(weight.AsContiguous(), isTransposed: false, bias?.AsContiguous());
     }
 
     private LowRankProduct? LowRankProductOf(LowRankUpdate factors, double dropout = 0) => LowRankProduct.Of(Matrix(), Target.Bias, factors.A, factors.B, factors.Scale, dropout);
@@ -125,7 +136,9 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         if (here.Layers.Length == 0) return PlainProduct.Of(Matrix(), Target.Bias);
         if (here.Layers is [FullLayer full]) return full.AsProduct();
         if (pass.State.KeepsFolded && !is_grad_enabled()) return here.Folded(this) is var (weight, bias) ? PlainProduct.Of(new(weight), bias) : null;
-        return LowRankOf(here.Layers) is var (factors, dropout) ? ProductOf(factors, dropout, FoldingIsCheaper(here.Layers, is_grad_enabled() ? null : rows)) : null;
+        var folds = FoldingIsCheaper(here.Layers, is_grad_enabled() ? null : rows);
+        if (LowRankOf(here.Layers) is var (factors, dropout) && ProductOf(factors, dropout, folds) is { } product) return product;
+        return folds ? FoldedProduct(here.Layers) : null;
     }
 
     /// <summary>The weight that takes the place of the module's, or the module's own without adapters; null if they do something else.</summary>
@@ -196,7 +209,13 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         }
         var size = (double)Target.In * Target.Out;
         if (positions is null) return cost * 6 >= size;
-        return cost * positions >= size * 16 && (cost * positions >= size * 64 || FactorsOf(stack) is not { } factors || LowRankProductOf(factors) is null);
+        return cost * positions >= size * 16 && (cost * positions >= size * 64 || !HasLowRankProduct(stack));
+    }
+
+    private bool HasLowRankProduct(ReadOnlySpan<AdapterLayer> stack)
+    {
+        using var scope = NewDisposeScope();
+        return FactorsOf(stack) is { } factors && LowRankProductOf(factors) is not null;
     }
 
     // For a weight that is not a parameter: folded values would take the memory that it saves, and its own products are cheaper.

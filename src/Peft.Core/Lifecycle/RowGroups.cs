@@ -15,13 +15,13 @@ internal sealed class RowGroups
     private readonly (long[] Rows, AdapterLayer[] Layers)[] groups;
     private readonly long[] order;   // index of each row in the concatenated groups
     private readonly long[] groupOf;   // group of each row
-    private readonly bool isThin;
+    private readonly Target target;
     private StackedUpdates? stacked;
     private DecodeUpdate[]? steps;
 
     public RowGroups(Target target, IReadOnlyList<Adapter?> adapters)
     {
-        path = target.Path;
+        (this.target, path) = (target, target.Path);
         count = adapters.Count;
         groups = [.. adapters.Select((adapter, row) => (adapter, row)).GroupBy(pair => pair.adapter)
             .Select(group => (group.Select(pair => (long)pair.row).ToArray(), group.Key?.At(target) ?? []))];
@@ -31,8 +31,10 @@ internal sealed class RowGroups
         groupOf = new long[count];
         for (var group = 0; group < groups.Length; group++)
             foreach (var row in groups[group].Rows) groupOf[row] = group;
-        isThin = target.IsProduct && groups.All(group => group.Layers is [] or [ILowRank { AsProduct: not null }]);
     }
+
+    // Factors with more elements than the matrix are no saving.
+    private bool IsThin => target.IsProduct && Array.TrueForAll(groups, group => group.Layers is [] || (group.Layers is [ILowRank { IsLowRank: true }] && group.Layers[0].CostPerPosition is > 0 and var cost && cost < (double)target.In * target.Out));
 
     /// <param name="site">The site.</param>
     /// <param name="input">The module's input, with a row for each adapter.</param>
@@ -78,13 +80,13 @@ internal sealed class RowGroups
     // Null if an adapter must process its rows separately.
     private Tensor? Together(AdapterSite site, Tensor input, bool keeps)
     {
-        if (!isThin || is_grad_enabled() || input.dim() is not (2 or 3) || groups.Any(group => group.Layers is [{ CostPerPosition: 0 }])) return null;
+        if (is_grad_enabled() || input.dim() is not (2 or 3) || !IsThin) return null;
         using var scope = NewDisposeScope();
         if (Steps(site, input) is { } step) return step.MoveToOuterDisposeScope();
         var updates = keeps ? Volatile.Read(ref stacked) : null;
         if (updates is null)
         {
-            updates = StackedUpdates.Of([.. groups.Select(group => group.Layers is [ILowRank layer] ? layer.AsProduct : null)], groupOf);
+            updates = StackedUpdates.Of(Array.ConvertAll(groups, Factors), groupOf);
             if (updates is null || updates.Type != input.dtype) return null;
             // The first of several threads keeps its tensors; those of the others are freed with the scope.
             if (keeps && Interlocked.CompareExchange(ref stacked, updates, null) is null) updates.Detach();
@@ -94,11 +96,13 @@ internal sealed class RowGroups
         return output.dtype != input.dtype ? null : updates.Add(output, input).MoveToOuterDisposeScope();
     }
 
+    private static LowRankUpdate? Factors((long[] Rows, AdapterLayer[] Layers) group) => group.Layers is [ILowRank layer] ? layer.Factors() : null;
+
     // A decode step on the CPU: each row's factors are read in place.
     private Tensor? Steps(AdapterSite site, Tensor input)
     {
         if (input.numel() != count * input.size(-1)) return null;   // several positions per row
-        var updates = Array.ConvertAll(groups, group => group.Layers is [ILowRank layer] ? layer.AsProduct : null);
+        var updates = Array.ConvertAll(groups, Factors);
         if (!updates.All(each => each is null || LowRankStep.Supports(input, each.A, each.B))) return null;
         var output = site.Forward([], input, null);
         if (output.dtype != input.dtype || !output.is_contiguous()) return null;

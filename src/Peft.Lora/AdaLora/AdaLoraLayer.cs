@@ -31,7 +31,7 @@ internal sealed class AdaLoraLayer : FactoredLayer
 
     private Parameter B => factors[2].Value;
 
-    protected override (Tensor A, Tensor B) Factors() => (A.mul(E), B.mul(Scalars.Constant(scaling)));
+    public override LowRankUpdate Factors() => new(A.mul(E), B, scaling);
 
     /// <summary>Number of singular values before pruning.</summary>
     public long InitialRank => Rank;

@@ -21,17 +21,20 @@ internal sealed class DeftLayer : FactoredLayer
         injection = Trainable("deft_R", options.InitWeights ? Computed(() => Removed(Project().P).div(Constant(scaling)), Rank, target.In) : Normal(0.02 * options.InitialScale, Rank, target.In));
     }
 
-    protected override (Tensor A, Tensor B) Factors()
+    // Dropout affects only the injected part.
+    public override bool IsLowRank => !Drops || injection is null;
+
+    public override LowRankUpdate Factors()
     {
         var (q, p) = Project();
-        return (injection is null ? Removed(p).neg() : injection.mul(Constant(scaling)).sub(Removed(p)), q);
+        return new(injection is null ? Removed(p).neg() : injection.mul(Constant(scaling)).sub(Removed(p)), q);
     }
 
     protected override Tensor Apply(Tensor input)
     {
-        if (!Drops || injection is null) return base.Apply(input);
+        if (IsLowRank) return base.Apply(input);
         var (q, p) = Project();
-        return Target.ApplyFactors(Drop(input), injection.mul(Constant(scaling)), q).sub(Target.ApplyFactors(input, Removed(p), q));
+        return Target.ApplyFactors(Drop(input), injection!.mul(Constant(scaling)), q).sub(Target.ApplyFactors(input, Removed(p), q));
     }
 
     private (Tensor Q, Tensor P) Project()

@@ -17,11 +17,11 @@ internal sealed class DeloraLayer : FactoredLayer
         norms = Frozen("delora_w_norm", Norm(target.ReadMatrix(TensorType), 0));
     }
 
-    protected override (Tensor A, Tensor B) Factors()
+    public override LowRankUpdate Factors()
     {
         // B is initialized to zero: the clamp avoids a division by its norm of 0.
         var scale = lambda.div(Constant(Rank)).div(Norm(a, 1).clamp_min(Constant(1e-4)).mul(Norm(b, 0).clamp_min(Constant(1e-4))));   // [rank]
-        return (a.mul(norms), b.mul(scale));
+        return new(a.mul(norms), b.mul(scale));
     }
 
     private static Tensor Norm(Tensor matrix, long dimension) => matrix.norm((int)dimension);

@@ -6,6 +6,8 @@ namespace Peft.Lora;
 /// </summary>
 internal sealed class AloraLayer(Target target, LoraOptions options, Invocation invocation) : LoraLayer(target, options)
 {
+    public override bool IsLowRank => false;
+
     protected override double CostPerPosition => 0;
 
     protected override Tensor Apply(Tensor input) => base.Apply(input).mul(invocation.Mask(input, Target));

@@ -53,11 +53,14 @@ internal class LoraLayer : DeltaLayer, ILowRank, IUpdatesBias, IRestarts
         return product.mul(Constant(Scaling));
     }
 
-    public LowRankUpdate? AsProduct => Subtracted is null && bias is null ? new(MatrixA, MatrixB, Scaling) : null;
+    // Dropout does not affect what is subtracted.
+    public virtual bool IsLowRank => bias is null && !(Subtracted is not null && Drops);
+
+    public LowRankUpdate Factors() => new(PlainA, PlainB, Scaling);
 
     public Tensor? DeltaBias() => bias?.mul(Constant(Scaling));
 
-    protected override double CostPerPosition => Drops ? 0 : Rank * (double)(Target.In + Target.Out);
+    protected override double CostPerPosition => Drops ? 0 : (Subtracted is null ? 1 : 2) * Rank * (double)(Target.In + Target.Out);
 
     protected override Tensor Apply(Tensor input)
     {

@@ -31,6 +31,8 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
         normal = Frozen("lora_monteclora_normal", Zeros(options.Samples), saved: false);
     }
 
+    public override bool IsLowRank => !Training && base.IsLowRank;
+
     // A folded weight would have no noise.
     protected override double CostPerPosition => Training ? 0 : base.CostPerPosition;
 

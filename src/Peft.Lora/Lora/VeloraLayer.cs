@@ -18,6 +18,8 @@ internal sealed class VeloraLayer : LoraLayer
         direction = State("lora_velora_embed", known ? Unit(Normal(1, size)) : Zeros(size), saved: true);
     }
 
+    public override bool IsLowRank => !Approximates && base.IsLowRank;
+
     // Folding into the weight would compute A's gradient from x itself.
     protected override double CostPerPosition => Approximates ? 0 : base.CostPerPosition;
 

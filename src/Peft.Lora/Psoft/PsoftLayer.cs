@@ -34,7 +34,7 @@ internal sealed class PsoftLayer : FactoredLayer
         b = Frozen("_psoft_B_cache", u.mul(left), saved: false);
     }
 
-    protected override (Tensor A, Tensor B) Factors() => (a, b.mm(Rotation().sub(eye(Rank, dtype: a.dtype, device: a.device)).mul(Constant(scaling))));
+    public override LowRankUpdate Factors() => new(a, b.mm(Rotation().sub(eye(Rank, dtype: a.dtype, device: a.device))), scaling);
 
     private Tensor Rotation()
     {

@@ -20,7 +20,9 @@ internal sealed class PveraLayer : FactoredLayer
 
     private bool Samples => Training || always;
 
-    protected override (Tensor A, Tensor B) Factors() => (Half(0), b.unsqueeze(1).mul(shared.B.narrow(0, 0, Target.Out)));
+    public override bool IsLowRank => !Samples;
+
+    public override LowRankUpdate Factors() => new(Half(0), b.unsqueeze(1).mul(shared.B.narrow(0, 0, Target.Out)));
 
     protected override double CostPerPosition => Samples ? 0 : base.CostPerPosition;
 
@@ -28,7 +30,7 @@ internal sealed class PveraLayer : FactoredLayer
     {
         if (!Samples) return base.Apply(input);
         var x = Drop(input);
-        var (a, output) = Factors();
+        var (a, output, _) = Factors();
         var mean = Target.Apply(x, a);
         var deviation = Target.Apply(x, Half(Rank)).mul(Constant(0.5)).exp();
         return Target.Expand(mean.add(deviation.mul(randn_like(deviation)), One), output);

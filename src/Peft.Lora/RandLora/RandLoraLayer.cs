@@ -21,11 +21,11 @@ internal sealed class RandLoraLayer : FactoredLayer
         baseB = Shared("randlora_B", shared.B, options.SaveProjection);
     }
 
-    protected override (Tensor A, Tensor B) Factors()
+    public override LowRankUpdate Factors()
     {
         var (rank, count, small) = (lambda.size(0), lambda.size(1), gamma.size(1));
         var a = lambda.mul(Constant(scaling)).unsqueeze(2).mul(baseA.narrow(2, 0, small)).mul(gamma).reshape(rank * count, small);
         var b = baseB.narrow(0, 0, Math.Max(Target.In, Target.Out)).narrow(1, 0, count).reshape(-1, rank * count);
-        return small == Target.In ? (a, b) : (b.t(), a.t());
+        return small == Target.In ? new(a, b) : new(b.t(), a.t());
     }
 }

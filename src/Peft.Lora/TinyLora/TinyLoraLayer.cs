@@ -20,5 +20,5 @@ internal sealed class TinyLoraLayer : FactoredLayer
         projection = Frozen("tinylora_P", random.Normal(options.Size, Rank, Rank).div(Constant(Math.Sqrt(Rank))).to(Device), options.SaveProjection);
     }
 
-    protected override (Tensor A, Tensor B) Factors() => (a, b.mm(v.unsqueeze(0).mm(projection.view(v.size(0), -1)).view(Rank, Rank)));
+    public override LowRankUpdate Factors() => new(a, b.mm(v.unsqueeze(0).mm(projection.view(v.size(0), -1)).view(Rank, Rank)));
 }

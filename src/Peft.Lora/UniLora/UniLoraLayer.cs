@@ -20,7 +20,7 @@ internal sealed class UniLoraLayer : FactoredLayer
         scalesB = Frozen("unilora_scales_B", b.Scales, options.SaveIndices);
     }
 
-    protected override (Tensor A, Tensor B) Factors() => (Gather(indicesA, scalesA), Gather(indicesB, scalesB));
+    public override LowRankUpdate Factors() => new(Gather(indicesA, scalesA), Gather(indicesB, scalesB));
 
     private Tensor Gather(Tensor indices, Tensor scales) => theta.index_select(0, indices.view(-1)).view(indices.shape).mul(scales);
 }

@@ -24,7 +24,7 @@ internal sealed class VbLoraLayer : FactoredLayer
         logitsB = Logits("vblora_logits_B", options, target.Out / length, Rank, options.Vectors);
     }
 
-    protected override (Tensor A, Tensor B) Factors() => (Mix(logitsA).reshape(Rank, -1), Mix(logitsB).transpose(1, 2).reshape(-1, Rank));
+    public override LowRankUpdate Factors() => new(Mix(logitsA).reshape(Rank, -1), Mix(logitsB).transpose(1, 2).reshape(-1, Rank));
 
     private Tensor Mix(Tensor logits)   // [rows, columns, length]
     {

@@ -14,6 +14,6 @@ internal sealed class VeraLayer : FactoredLayer
         d = Trainable("vera_lambda_d", options.InitWeights ? Ones(options.Rank).mul(Constant(options.InitialD)) : Normal(1, options.Rank));
     }
 
-    protected override (Tensor A, Tensor B) Factors()
-        => (d.unsqueeze(1).mul(shared.A.narrow(1, 0, Target.In)), b.unsqueeze(1).mul(shared.B.narrow(0, 0, Target.Out)));
+    public override LowRankUpdate Factors()
+        => new(d.unsqueeze(1).mul(shared.A.narrow(1, 0, Target.In)), b.unsqueeze(1).mul(shared.B.narrow(0, 0, Target.Out)));
 }

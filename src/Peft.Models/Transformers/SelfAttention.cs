@@ -225,12 +225,16 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         var real = context.KeyMask is null ? null : context.RealLengths;
         if (context.KeyMask is not null) shape = shape with { Window = null };
         var rotary = AnglesOf(context);
-        return new(reads, context.Batch, context.Length, shape, context.PackedLengths, context.PackedParents, real, rotary?.Cosine, rotary?.SignedSine, training ? dropout : 0);
+        return new(reads, context.Batch, context.Length, shape, context.PackedLengths, context.PackedParents, real, rotary?.Cosine, rotary?.SignedSine, training ? dropout : 0,
+            context.Prefix?[context.Layer] is var (keys, values) ? AttentionPrefix.Of(keys, values) : null);
     }
 
     private bool Fuses(ForwardContext context)
-        => TorchRuntime.Cpu.Attention && context is { Prefix: null, PrefixGates: null, Bias: null, InAttention.Count: 0 } && !attention.IsCapped && !(training && dropout >= 1)
+        => TorchRuntime.Cpu.Attention && context is { PrefixGates: null, Bias: null, InAttention.Count: 0 } && FusesPrefix(context) && !attention.IsCapped && !(training && dropout >= 1)
            && (context.Cache is not null || context.KeyMask is null || (context.PackedLengths is null && !((context.Causal ? kernel : bidirectional).Window < context.Length) && context.RealLengths is not null));
+
+    // In a window, what a query sees of the prefix depends on the architecture.
+    private bool FusesPrefix(ForwardContext context) => context.Prefix is null || (context is { Cache: null, PackedLengths: null } && !(window < context.Past + context.Length));
 
     private Tensor Mix(Tensor q, Tensor k, Tensor v, Tensor? gate, ForwardContext context)
     {

@@ -52,7 +52,7 @@ internal sealed class RowBatch(CausalLM model) : IDisposable
 
     // True if the prompt can be processed with others without padding.
     private bool Packs(ServedRequest request)
-        => request.Prompt.Count <= MaxPrefillPositions && PackedPrompts.Supports(model) && request.Adapter?.Layers.All(layer => layer is ILowRank { AsProduct: not null }) != false;
+        => request.Prompt.Count <= MaxPrefillPositions && PackedPrompts.Supports(model) && request.Adapter?.Layers.All(layer => layer is ILowRank { IsLowRank: true }) != false;
 
     // Prompts are processed together as long as activations stay small, and padded ones only if their lengths are similar.
     private static IEnumerable<List<ServedRequest>> Groups(IGrouping<bool, ServedRequest> requests)
