@@ -81,6 +81,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         var folds = FoldingIsCheaper(stack, is_grad_enabled() ? null : Target.Positions(input));
         if ((folds || output is null) && Factored(stack, input, folds) is { } product) return product.MoveToOuterDisposeScope();
         if (!folds) return new Inner(this, stack, input, output).Forward(input).MoveToOuterDisposeScope();
+        if (IsRecomputed && Target.IsProduct && TensorMemory.Supports(input)) return LinearStep.Run(new PlainInput(), [input.contiguous()], null, FoldedProductOf(stack.ToArray())!)[0].MoveToOuterDisposeScope();
         var weights = Fold(stack);
         return Target.Apply(input, weights.Weight, weights.Bias).MoveToOuterDisposeScope();
     }
@@ -111,12 +112,19 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         return Target.Storage.Parameter is { } stored ? FactoredProduct.Of(MatrixOf(stored), Target.Bias, factors.A, factors.B, factors.Scale) : null;
     }
 
-    // Torch differentiates what computes the weights.
-    private TrainedProduct? FoldedProduct(AdapterLayer[] stack)
+    // A product with folded weights: torch differentiates what computes them.
+    private NodeProduct? FoldedProductOf(AdapterLayer[] stack)
     {
+        if (IsRecomputed) return new FoldedProduct(() => Fold(stack), Target.Device);
         var (weight, bias) = Fold(stack);
         return TrainedProduct.Of(weight.AsContiguous(), isTransposed: false, bias?.AsContiguous());
     }
+
+    // True if folded weights are computed again in the backward pass. Small ones need little memory.
+    private bool IsRecomputed => is_grad_enabled() && DirectGradients.AreExpected && Target is { ComputeType: ScalarType.Float32, Device.type: DeviceType.CPU } && !SmallMatrix.Supports(Target.In, Target.Out);
+
+    /// <summary>Bytes of the weights that a training pass computes by folding layers into them; 0 if it uses the layers as they are.</summary>
+    public long FoldedBytes(ReadOnlySpan<AdapterLayer> stack) => stack is not [FullLayer] && FoldingIsCheaper(stack, null) ? (long)Target.In * Target.Out * sizeof(float) : 0;
 
     private LowRankProduct? LowRankProductOf(LowRankUpdate factors, double dropout = 0) => LowRankProduct.Of(Matrix(), Target.Bias, factors.A, factors.B, factors.Scale, dropout);
 
@@ -138,7 +146,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         if (pass.State.KeepsFolded && !is_grad_enabled()) return here.Folded(this) is var (weight, bias) ? PlainProduct.Of(new(weight), bias) : null;
         var folds = FoldingIsCheaper(here.Layers, is_grad_enabled() ? null : rows);
         if (LowRankOf(here.Layers) is var (factors, dropout) && ProductOf(factors, dropout, folds) is { } product) return product;
-        return folds ? FoldedProduct(here.Layers) : null;
+        return folds ? FoldedProductOf(here.Layers) : null;
     }
 
     /// <summary>The weight that takes the place of the module's, or the module's own without adapters; null if they do something else.</summary>

@@ -170,6 +170,9 @@ public sealed partial class PeftModel
             // An adapted parameter replaces the module's own for the duration of a pass.
             && state.Sites.All(pair => pair.Value.Layers.Length == 0 || (!pair.Key.Target.IsParameter && !pair.Value.Layers.Any(layer => layer.DependsOnBatch))));
 
+    /// <summary>Bytes of the weights that a training pass computes by folding adapters into them.</summary>
+    internal long FoldedBytes => Current(state => state.Sites.Sum(pair => pair.Key.FoldedBytes(pair.Value.Layers)));
+
     /// <summary>True if the rows of a batch may be packed into a single row: they are independent, and no adapter in effect depends on positions in the batch.</summary>
     internal bool RowsMayBePacked => RowsAreIndependent && !MixesPositions && Current(state => state.Draft.Composition?.Slices != true);
 

@@ -10,8 +10,8 @@ namespace Peft;
 /// <remarks>Each part has its own gradients, which are added in the order of the parts, so that runs are reproducible.</remarks>
 internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameters) : IBackward
 {
-    // Each part but the first has a copy of the gradients. With more trainable parameters than this, the copies would take too much memory.
-    private const long MaxGradientBytes = 1L << 26;
+    // Each part but the first has a copy of the gradients, and each computes the weights into which adapters are folded. With more bytes than this, that would take too much memory or time.
+    private const long MaxBytes = 1L << 26;
 
     private IReadOnlyList<TrainableTensor> trained = [];   // the tensors that the gradients are for
     private readonly int maxParts = MaxParts(trainer, parameters);
@@ -67,7 +67,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
     {
         var device = trainer.Model.Trainables[0].Value.device;
         var bytes = parameters.Buffers.Sum(buffer => buffer.Gradients.numel() * buffer.Gradients.ElementSize);
-        if (!TorchRuntime.Cpu.ParallelParts || device.type != DeviceType.CPU || bytes > MaxGradientBytes) return 1;
+        if (!TorchRuntime.Cpu.ParallelParts || device.type != DeviceType.CPU || bytes > MaxBytes || (trainer.Options.ParallelParts is null && trainer.Model is PeftModel { FoldedBytes: > MaxBytes })) return 1;
         return trainer.Options.ParallelParts ?? get_num_threads();
     }
 

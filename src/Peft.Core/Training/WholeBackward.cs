@@ -18,6 +18,7 @@ internal sealed class WholeBackward(Trainer trainer, FlatParameters parameters) 
         gradients!.Begin();
         var weight = batches.Sum(batch => batch.Weight);
         Tensor? total = null;
+        using var expected = DirectGradients.Expect();
         foreach (var batch in batches)
         {
             using var terms = trainer.Goal.LossTerms(batch, metrics).GetEnumerator();

@@ -69,7 +69,7 @@ internal sealed class CheckpointedLayer : GraphNode<CheckpointedLayer>
             if (now is not null) set_rng_state(now);
         }
         // If neither the layer nor its input requires grad, backward would fail.
-        return output.requires_grad ? [.. DirectGradients.Backward(output, gradients[0], input, encoded), null, null] : [null, null, null, null];
+        return output.requires_grad ? [.. DirectGradients.Backward([output], [gradients[0]], input, encoded), null, null] : [null, null, null, null];
     }
 
     private static Tensor Call(Job job, Tensor input, LayerRun run)
