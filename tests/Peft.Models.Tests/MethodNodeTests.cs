@@ -13,7 +13,7 @@ public class MethodNodeTests
     // Their update is a low-rank product of computed factors.
     private static readonly Dictionary<string, string> Factored = new()
     {
-        ["AdaLoRA"] = """{ "peft_type": "ADALORA", "target_modules": "all-linear", "init_r": 6, "target_r": 4, "total_step": 100 }""",
+        ["AdaLoRA"] = """{ "peft_type": "ADALORA", "target_modules": "all-linear", "init_r": 6, "target_r": 4, "total_step": 100, "orth_reg_weight": 1e-9 }""",
         ["BD-LoRA"] = """{ "peft_type": "LORA", "target_modules": "all-linear", "r": 8, "use_bdlora": { "target_modules_bd_a": ["o_proj", "down_proj"], "target_modules_bd_b": ["q_proj", "k_proj", "v_proj", "gate_proj", "up_proj"], "nblocks": 2 } }""",
         ["DEFT"] = """{ "peft_type": "DEFT", "target_modules": "all-linear", "r": 4 }""",
         ["DeLoRA"] = """{ "peft_type": "DELORA", "target_modules": "all-linear", "r": 4 }""",
@@ -150,7 +150,7 @@ public class MethodNodeTests
         model.train();
         var ids = tensor(new long[] { 5, 6, 7, 8, 9, 10, 11, 12 }, [1L, 8L]);
         var plain = model.forward(ids).detach();
-        using var peft = model.ApplyAdapter(new LoraOptions { Rank = 4, TargetModules = "all-linear", InvocationTokens = [9, 10], Dropout = 0.25 });
+        using var peft = model.ApplyAdapter(new LoraOptions { Rank = 4, TargetModules = "all-linear", AloraInvocationTokens = [9, 10], Dropout = 0.25 });
         Disturb(peft);
         var adapted = model.forward(ids);
         adapted.narrow(1, 0, 4).RelativeDifference(plain.narrow(1, 0, 4)).ShouldBeLessThan(1e-6);
@@ -194,7 +194,7 @@ public class MethodNodeTests
     private static Dictionary<string, Tensor> Trained(PeftModel peft, TrainingOptions options)
     {
         var before = peft.Trainables.ToDictionary(trained => trained.Name, trained => trained.Value.detach().clone());
-        options = options with { BatchSize = options.BatchSize == 1 ? 1 : 3, MaxSteps = 1, LearningRate = 1, MaxGradientNorm = null, Schedule = "constant", Optimizer = new SgdOptions() };
+        options = options with { BatchSize = options.BatchSize == 1 ? 1 : 3, MaxSteps = 1, LearningRate = 1, MaxGradientNorm = null, Schedule = LearningRateSchedule.Constant, Optimizer = new SgdOptions() };
         new Trainer(peft, TrainingDataset.From(3, Rows), options).Train();
         var gradients = peft.Trainables.ToDictionary(trained => trained.Name, trained => before[trained.Name] - trained.Value.detach());
         using var grad = no_grad();

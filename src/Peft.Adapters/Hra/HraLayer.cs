@@ -23,8 +23,8 @@ internal sealed class HraLayer : RotationLayer, ILowRank
 
     protected override double CostPerPosition => 2.0 * Rank * Size;
 
-    // A quantized weight would be dequantized for W·U.
-    public bool IsLowRank => Target.IsProduct && Target.Storage.Parameter is not null;
+    // For the few inputs of a decode step, W·U would cost more than rotating them, and a quantized weight would be dequantized for it.
+    public bool IsLowRank => is_grad_enabled() && Target.IsProduct && Target.Storage.Parameter is not null;
 
     public LowRankUpdate Factors()
     {

@@ -28,7 +28,7 @@ public static class UpdateReport
     {
         using var scope = NewDisposeScope();
         var weight = Wide(target.ToMatrix(model.BaseOf(target.Storage).Read()));
-        var (norm, values) = layers is [ILowRank { IsLowRank: true } layer] ? Product(layer.Factors(), singularValues) : Dense(target, layers, weight, singularValues);
+        var (norm, values) = layers is [ILowRank layer] ? Product(layer.Factors(), singularValues) : Dense(target, layers, weight, singularValues);
         var rounding = values.Length == 0 ? 0 : values[0] * 1e-6;
         return new(target.Path, adapter.Name, adapter.Options.PeftType, layers.SelectMany(layer => layer.Tensors).Sum(tensor => tensor.Value.numel()),
             Norm(weight), norm, [.. values.Where(value => value > rounding).Select(value => (double)value)]);

@@ -151,6 +151,42 @@ public class AttentionTests
         foreach (var (one, other) in autograd.grad([output], padded, [weights]).Zip(autograd.grad([expected], real, [weights]))) Close(one.narrow(1, 0, tokens), other.to(ScalarType.Float64), "gradient");
     }
 
+    // Keys and values before the positions of each row, the same for all rows or not, which are not rotated. Rows may be padded, and have angles of their own.
+    [Theory, InlineData(8, 3, false, false, true), InlineData(16, 20, true, false, true), InlineData(64, 70, false, true, true), InlineData(16, 5, true, true, false), InlineData(8, 1, false, false, false)]
+    public void A_prefix_is_attended_to_and_gets_gradients(int size, int prefix, bool perRow, bool ownAngles, bool causal)
+    {
+        foreach (var length in new[] { 1, 7, 60, 131 })
+        {
+            using var scope = NewDisposeScope();
+            using var generator = new Generator((ulong)length);
+            Tensor[] inputs = [.. new[] { Heads, 2, 2 }.Select(count => randn([3, length, count, size], generator: generator).requires_grad_()),
+                .. new[] { 1, 2 }.Select(_ => randn([perRow ? 3 : 1, 2, prefix, size], generator: generator).requires_grad_())];
+            int[] real = [prefix + length, prefix + Math.Max(1, length / 2), prefix + Math.Max(1, length - 1)];
+            var counted = stack([.. real.Select(each => arange(length).lt(each - prefix))]).view(3, length, 1);
+            var weights = randn([3, length, Heads * size], generator: generator) * counted;
+            var angles = randn(ownAngles ? [3, length, 1, size / 2] : [length, 1, size / 2], generator: generator).to(ScalarType.Float64);
+            var (cosine, sine) = (cat([angles.cos(), angles.cos()], -1), cat([angles.sin().neg(), angles.sin()], -1));
+            var shape = new AttentionShape(Heads, 2, size, size, (float)(1 / Math.Sqrt(size)), null, causal);
+
+            var before = AttentionPrefix.Of(inputs[3].expand(3, -1, -1, -1), inputs[4].expand(3, -1, -1, -1));
+            before.IsPerRow.ShouldBe(perRow);
+            var actual = FusedAttention.Run(inputs[0], inputs[1], inputs[2], new FusedAttention([0, 1, 2], 3, length, shape, null, null, real, cosine.to(ScalarType.Float32), sine.to(ScalarType.Float32), 0, before));
+            Tensor[] exact = [.. inputs.Select(input => input.detach().to(ScalarType.Float64).requires_grad_())];
+            Tensor Turned(Tensor each) => (each * cosine + each.roll(size / 2, -1) * sine).transpose(1, 2);
+            Tensor All(Tensor first, Tensor rest) => cat([first.expand(3, -1, -1, -1), rest], 2).repeat_interleave(Heads / 2, 1);
+            var scores = Turned(exact[0]).matmul(All(exact[3], Turned(exact[1])).transpose(2, 3)) * (1 / Math.Sqrt(size));
+            var hidden = stack([.. real.Select(each => arange(prefix + length).ge(each))]).view(3, 1, 1, -1);
+            if (causal) hidden = hidden.logical_or(arange(prefix + length).view(1, 1, 1, -1).gt(arange(prefix, prefix + length).view(1, 1, -1, 1)));
+            var expected = scores.masked_fill(hidden, double.NegativeInfinity).softmax(-1).matmul(All(exact[4], exact[2].transpose(1, 2))).transpose(1, 2).reshape(3, length, Heads * size);
+
+            var what = $"size {size}, length {length}";
+            Close(actual * counted, expected * counted, what);
+            var gradients = autograd.grad([actual], inputs, [weights]);
+            var exactGradients = autograd.grad([expected], exact, [weights.to(ScalarType.Float64)]);
+            foreach (var ((gradient, other), name) in gradients.Zip(exactGradients).Zip(["q", "k", "v", "prefix of k", "prefix of v"])) Close(gradient, other, $"{what}, gradient of {name}");
+        }
+    }
+
     private static Tensor Expected(Tensor[] inputs, Tensor cosine, Tensor sine, int? window, bool causal)
     {
         var (length, size) = (inputs[0].shape[1], inputs[0].shape[3]);
