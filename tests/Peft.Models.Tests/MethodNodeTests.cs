@@ -19,6 +19,8 @@ public class MethodNodeTests
         ["DeLoRA"] = """{ "peft_type": "DELORA", "target_modules": "all-linear", "r": 4 }""",
         ["HRA"] = """{ "peft_type": "HRA", "target_modules": "all-linear", "r": 4 }""",
         ["HRA, orthogonalized"] = """{ "peft_type": "HRA", "target_modules": "all-linear", "r": 4, "apply_GS": true }""",
+        ["MiSS"] = """{ "peft_type": "MISS", "target_modules": "all-linear", "r": 6 }""",
+        ["PEANuT"] = """{ "peft_type": "PEANUT", "target_modules": "all-linear", "r": 4 }""",
         ["PiSSA"] = """{ "peft_type": "LORA", "target_modules": "all-linear", "r": 4, "init_lora_weights": "pissa" }""",
         ["PSOFT"] = """{ "peft_type": "PSOFT", "target_modules": "all-linear", "r": 6 }""",
         ["TinyLoRA"] = """{ "peft_type": "TINYLORA", "target_modules": "all-linear", "r": 2 }""",
@@ -42,6 +44,15 @@ public class MethodNodeTests
         ["WaveFT"] = """{ "peft_type": "WAVEFT", "target_modules": "all-linear", "n_frequency": 50 }""",
     };
 
+    // Their factors scale inputs or outputs.
+    private static readonly Dictionary<string, string> Scaling = new()
+    {
+        ["(IA)³"] = """{ "peft_type": "IA3", "target_modules": ["k_proj", "v_proj", "down_proj"], "feedforward_modules": ["down_proj"] }""",
+        ["(IA)³ everywhere"] = """{ "peft_type": "IA3", "target_modules": "all-linear", "feedforward_modules": ["q_proj", "down_proj"] }""",
+        ["DoRA"] = """{ "peft_type": "LORA", "target_modules": "all-linear", "r": 4, "use_dora": true }""",
+        ["DoRA, rank-stabilized"] = """{ "peft_type": "LORA", "target_modules": ["q_proj", "gate_proj", "down_proj"], "r": 3, "use_dora": true, "use_rslora": true }""",
+    };
+
     private static readonly Dictionary<string, string> Prefixes = new()
     {
         ["prefix"] = """{ "peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3 }""",
@@ -49,7 +60,7 @@ public class MethodNodeTests
         ["cartridge"] = """{ "peft_type": "CARTRIDGE", "num_virtual_tokens": 5 }""",
     };
 
-    public static TheoryData<string> Methods => [.. Factored.Keys, .. Folded.Keys, .. Prefixes.Keys];
+    public static TheoryData<string> Methods => [.. Factored.Keys, .. Folded.Keys, .. Scaling.Keys, .. Prefixes.Keys];
 
     [Theory, MemberData(nameof(Methods))]
     public void A_layer_is_a_node_with_the_gradients_of_its_modules(string method)
@@ -159,7 +170,7 @@ public class MethodNodeTests
 
     private static PeftModel Adapt(CausalLM model, string method)
     {
-        var options = AdapterConfig.Parse(Factored.GetValueOrDefault(method) ?? Folded.GetValueOrDefault(method) ?? Prefixes[method]);
+        var options = AdapterConfig.Parse(Factored.GetValueOrDefault(method) ?? Folded.GetValueOrDefault(method) ?? Scaling.GetValueOrDefault(method) ?? Prefixes[method]);
         var peft = model.ApplyAdapter(options);
         Disturb(peft);
         if (method != "two at once") return peft;

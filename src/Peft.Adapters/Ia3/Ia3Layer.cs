@@ -4,7 +4,7 @@ namespace Peft.Adapters;
 /// (IA)³ (Liu et al. 2022, arXiv:2205.05638): y = l ∘ f(x) with l <c>[out]</c>, or in the feed-forward network y = f(l ∘ x) with
 /// l <c>[in]</c>.
 /// </summary>
-internal sealed class Ia3Layer : TransformLayer
+internal sealed class Ia3Layer : TransformLayer, IScales
 {
     private readonly bool atInput;
     private readonly Parameter scale;
@@ -19,6 +19,12 @@ internal sealed class Ia3Layer : TransformLayer
     }
 
     protected override double CostPerPosition => Target.Out;
+
+    public ChannelScales Scales(Func<Weights> inner)
+    {
+        var factors = scale.reshape(-1);
+        return atInput ? new(factors, null, Target.Bias) : new(null, factors, Target.Bias?.mul(factors));
+    }
 
     protected override Tensor TransformInput(Tensor input) => atInput ? input.mul(Target.AlongInput(scale)) : input;
 

@@ -120,6 +120,19 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         return TrainedProduct.Of(weight.AsContiguous(), isTransposed: false, bias?.AsContiguous());
     }
 
+    // A product with W, or with W and a low-rank update, whose inputs or outputs a layer scales.
+    private ScaledProduct? ScaledProductOf(AdapterLayer[] stack)
+    {
+        if (stack is not [.. var enclosed, IScales scaling]) return null;
+        NodeProduct? inner = enclosed.Length == 0 ? PlainProduct.Of(Matrix(), null)
+            : LowRankOf(enclosed) is var (factors, dropout) ? LowRankProduct.Of(Matrix(), null, factors.A, factors.B, factors.Scale, dropout) : null;
+        return inner is null ? null : ScaledProduct.Of(inner, scaling.Scales(() =>
+        {
+            using var _ = no_grad();
+            return Fold(enclosed);
+        }));
+    }
+
     // True if folded weights are computed again in the backward pass. Small ones need little memory.
     private bool IsRecomputed => is_grad_enabled() && DirectGradients.AreExpected && Target is { ComputeType: ScalarType.Float32, Device.type: DeviceType.CPU } && !SmallMatrix.Supports(Target.In, Target.Out);
 
@@ -146,7 +159,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         if (pass.State.KeepsFolded && !is_grad_enabled()) return here.Folded(this) is var (weight, bias) ? PlainProduct.Of(new(weight), bias) : null;
         var folds = FoldingIsCheaper(here.Layers, is_grad_enabled() ? null : rows);
         if (LowRankOf(here.Layers) is var (factors, dropout) && ProductOf(factors, dropout, folds) is { } product) return product;
-        return folds ? FoldedProductOf(here.Layers) : null;
+        return folds ? FoldedProductOf(here.Layers) : ScaledProductOf(here.Layers);
     }
 
     /// <summary>The weight that takes the place of the module's, or the module's own without adapters; null if they do something else.</summary>

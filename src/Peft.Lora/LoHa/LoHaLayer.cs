@@ -13,7 +13,8 @@ internal sealed class LoHaLayer : LycorisLayer
         second = Make("hada_w2_a", "hada_w2_b", "hada_t2", zero: options.InitWeights);
     }
 
-    public override Tensor Delta() => Product(first, second).mul(Product(second, first)).mul(Constant(Scaling));
+    public override Tensor Delta()
+        => first.Core is null ? first.A.mul(Constant(Scaling)).mm(first.B).mul(second.A.mm(second.B)) : Product(first, second).mul(Product(second, first)).mul(Constant(Scaling));
 
     private Factor Make(string a, string b, string core, bool zero)
     {
@@ -27,9 +28,8 @@ internal sealed class LoHaLayer : LycorisLayer
 
     private Tensor Product(Factor factor, Factor other)
     {
-        if (factor.Core is null) return factor.A.mm(factor.B);
-        var product = exact ? Tucker(factor.Core, factor.A, factor.B)
-            : Tucker(factor.Core, factor.A.detach(), factor.B).add(StraightThrough.Of(Tucker(other.Core!.detach(), factor.A, other.B.detach())), One);
+        var product = exact ? Tucker(factor.Core!, factor.A, factor.B)
+            : Tucker(factor.Core!, factor.A.detach(), factor.B).add(StraightThrough.Of(Tucker(other.Core!.detach(), factor.A, other.B.detach())), One);
         return product.reshape(Target.Out, Target.In);
     }
 

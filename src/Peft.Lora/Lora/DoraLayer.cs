@@ -4,7 +4,7 @@ namespace Peft.Lora;
 /// DoRA's magnitude (Liu et al. 2024, arXiv:2402.09353): W′ = m·V/‖V‖ with m <c>[out]</c>. The layer wraps the LoRA layer, so V = W + s·B·A is its
 /// inner weight. The norm of each row is a constant in the backward pass.
 /// </summary>
-internal sealed class DoraLayer : ReweightLayer
+internal sealed class DoraLayer : ReweightLayer, IScales
 {
     private readonly Parameter magnitude;
 
@@ -26,6 +26,9 @@ internal sealed class DoraLayer : ReweightLayer
         var offset = Target.AlongOutput(bias.to_type(output.dtype));
         return output.sub(offset).mul(gain).add(offset, One);
     }
+
+    // The bias is not scaled.
+    public ChannelScales Scales(Func<Weights> inner) => new(null, Gain(inner().Weight), Target.Bias);
 
     private Tensor Gain(Tensor weight) => magnitude.reshape(-1).div(RowNorms(weight));   // [out]
 

@@ -4,14 +4,14 @@ namespace Peft.Lora;
 /// PEANuT (Zhong et al. 2024, arXiv:2410.01870): ΔWᵀ = s·φ(Wᵀ·Aᵀ)·Bᵀ with A <c>[rank, out]</c>, B <c>[out, rank]</c> and an activation φ.
 /// Between A and B are encoder and decoder layers <c>[rank, rank]</c>, as in an autoencoder with residual connections.
 /// </summary>
-internal sealed class PeanutLayer : DeltaLayer
+internal sealed class PeanutLayer : FactoredLayer
 {
     private readonly Parameter a, b;
     private readonly Parameter[] encoders, decoders;
     private readonly Func<Tensor, Tensor> activation;
     private readonly double scaling;
 
-    public PeanutLayer(Target target, PeanutOptions options) : base(target)
+    public PeanutLayer(Target target, PeanutOptions options) : base(target, options.Rank)
     {
         var rank = options.Rank;
         (activation, scaling) = (ActivationOf(options.Activation), options.Scaling);
@@ -21,7 +21,7 @@ internal sealed class PeanutLayer : DeltaLayer
         b = Trainable("peanut_B.weight", options.InitWeights ? Zeros(target.Out, rank) : KaimingUniform(target.Out, rank));
     }
 
-    public override Tensor Delta()
+    public override LowRankUpdate Factors()
     {
         var hidden = activation(Target.ReadMatrix(TensorType).t().mm(a.t()));   // [in, rank]
         var residuals = new Stack<Tensor>();
@@ -31,7 +31,7 @@ internal sealed class PeanutLayer : DeltaLayer
             hidden = activation(hidden.mm(encoder.t()));
         }
         foreach (var decoder in decoders) hidden = activation(hidden.mm(decoder.t())).add(residuals.Pop(), One);
-        return b.mul(Constant(scaling)).mm(hidden.t());
+        return new(hidden.t(), b, scaling);
     }
 
     private static Func<Tensor, Tensor> ActivationOf(string name) => name switch
