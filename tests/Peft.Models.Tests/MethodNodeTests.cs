@@ -1,3 +1,4 @@
+using Peft.Quantization;
 using static TorchSharp.torch;
 
 namespace Peft.Models.Tests;
@@ -9,6 +10,9 @@ public class MethodNodeTests
 
     // Small matrices, and matrices whose folded weights a trainer computes again in the backward pass.
     private const string Small = $$"""{ "model_type": "llama", "hidden_size": 64, "intermediate_size": 96, {{Fields}} }""", Large = $$"""{ "model_type": "llama", "hidden_size": 320, "intermediate_size": 384, {{Fields}} }""";
+
+    // Its matrices are stored transposed, and have biases.
+    private const string Gpt2 = """{ "model_type": "gpt2", "n_embd": 320, "n_head": 8, "n_layer": 2, "n_inner": 384, "n_positions": 64, "vocab_size": 30, "activation_function": "gelu_new", "initializer_range": 0.06, "resid_pdrop": 0, "attn_pdrop": 0, "embd_pdrop": 0 }""";
 
     // Their update is a low-rank product of computed factors.
     private static readonly Dictionary<string, string> Factored = new()
@@ -80,6 +84,38 @@ public class MethodNodeTests
             using var batch = Rows([0, 1, 2]);
             model.Loss(batch).item<float>().ShouldBe(Hooked(model, () => model.Loss(batch).item<float>()), 1e-5f);
         }
+    }
+
+    [Theory, MemberData(nameof(Methods))]
+    public void Matrices_that_are_stored_transposed_make_no_difference(string method)
+    {
+        var options = Config(method);
+        foreach (var (llama, gpt2) in new[] { ("q_proj", "c_attn"), ("k_proj", "c_attn"), ("v_proj", "c_attn"), ("o_proj", "c_proj"), ("gate_proj", "c_fc"), ("up_proj", "c_fc"), ("down_proj", "c_proj") }) options = options.Replace(llama, gpt2, StringComparison.Ordinal);
+        using var scope = NewDisposeScope();
+        using var model = CausalLM.FromConfig(ModelConfig.Parse(Gpt2), seed: 3);
+        model.train();
+        using var peft = Adapt(model, method, options);
+        TrainingNodeTests.Taken(model).ShouldBe((true, true));
+        var modules = Hooked(model, () => Gradients(model, peft));
+        Compare(Gradients(model, peft), modules, peft);
+        Compare(Trained(peft, new() { ParallelParts = 1 }), modules, peft);
+    }
+
+    [Theory]
+    [InlineData("DoRA")]
+    [InlineData("VeRA")]
+    [InlineData("(IA)³ everywhere")]
+    public void Matrices_may_be_quantized(string method)
+    {
+        using var scope = NewDisposeScope();
+        using var model = CausalLM.FromConfig(ModelConfig.Parse(Large), seed: 3);
+        model.Quantize(QuantizationOptions.Nf4());
+        model.train();
+        using var peft = Adapt(model, method);
+        TrainingNodeTests.Taken(model).ShouldBe((true, true));
+        var modules = Hooked(model, () => Gradients(model, peft));
+        Compare(Gradients(model, peft), modules, peft);
+        Compare(Trained(peft, new() { ParallelParts = 2 }), modules, peft);
     }
 
     [Theory, MemberData(nameof(Methods))]
@@ -168,10 +204,11 @@ public class MethodNodeTests
         adapted.narrow(1, 4, 4).RelativeDifference(plain.narrow(1, 4, 4)).ShouldBeGreaterThan(1e-2);
     }
 
-    private static PeftModel Adapt(CausalLM model, string method)
+    private static string Config(string method) => Factored.GetValueOrDefault(method) ?? Folded.GetValueOrDefault(method) ?? Scaling.GetValueOrDefault(method) ?? Prefixes[method];
+
+    private static PeftModel Adapt(CausalLM model, string method, string? options = null)
     {
-        var options = AdapterConfig.Parse(Factored.GetValueOrDefault(method) ?? Folded.GetValueOrDefault(method) ?? Scaling.GetValueOrDefault(method) ?? Prefixes[method]);
-        var peft = model.ApplyAdapter(options);
+        var peft = model.ApplyAdapter(AdapterConfig.Parse(options ?? Config(method)));
         Disturb(peft);
         if (method != "two at once") return peft;
         peft.Add("other", AdapterConfig.Parse(Folded["HiRA"]));
