@@ -20,7 +20,7 @@ internal sealed class Ia3Layer : TransformLayer, IScales
 
     protected override double CostPerPosition => Target.Out;
 
-    public ChannelScales Scales(Func<Weights> inner)
+    public ChannelScales Scales(LowRankUpdate? inner)
     {
         var factors = scale.reshape(-1);
         return atInput ? new(factors, null, Target.Bias) : new(null, factors, Target.Bias?.mul(factors));

@@ -48,6 +48,14 @@ internal sealed class Passage
         => IsChat != next.IsChat ? throw row.Wrong($"the prompt is {Kind}, but what follows is {next.Kind}: both must be of the same kind")
             : IsChat ? new([.. Messages, .. next.Messages]) : new(Text + next.Text);
 
+    /// <summary>What follows a beginning; null if this passage does not begin with it.</summary>
+    public Passage? Without(Passage beginning)
+    {
+        if (!IsChat) return Text!.StartsWith(beginning.Text!, StringComparison.Ordinal) ? new(Text[beginning.Text!.Length..]) : null;
+        var count = beginning.Messages.Count;
+        return Messages.Count >= count && new Passage([.. Messages.Take(count)]).Equals(beginning) ? new([.. Messages.Skip(count)]) : null;
+    }
+
     /// <summary>True if both have the same text or messages.</summary>
     public bool Equals(Passage other) => IsChat == other.IsChat
         && (IsChat ? Messages.Count == other.Messages.Count && Messages.Zip(other.Messages).All(pair => JsonNode.DeepEquals(pair.First, pair.Second)) : Text == other.Text);

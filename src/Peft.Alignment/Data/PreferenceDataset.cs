@@ -8,7 +8,8 @@ namespace Peft;
 /// <remarks>
 /// A row has <c>prompt</c>, <c>chosen</c> and <c>rejected</c>, all texts or all lists of messages; without <c>prompt</c>, it is the common beginning of the other two. <c>tools</c> and
 /// <c>chat_template_kwargs</c> go to the chat template. Texts get the end-of-sequence token. Prompt and completion are tokenized together. A batch holds <see cref="Batch.InputIds"/>
-/// <c>[2n, sequence]</c>, the chosen rows first, the attention mask, and <c>completion_mask</c>.
+/// <c>[2n, sequence]</c>, the chosen rows first, the attention mask, <c>completion_mask</c>, and <c>texts</c>, the number of texts of each pair. With
+/// <see cref="PreferenceDatasetOptions.HasReference"/>, a row has <c>reference</c> too, and a batch has <c>[3n, sequence]</c> ids, the references last.
 /// </remarks>
 public sealed class PreferenceDataset : AlignmentDataset
 {
@@ -28,18 +29,19 @@ public sealed class PreferenceDataset : AlignmentDataset
             foreach (var row in DataRow.From(data))
             {
                 var (prompt, chosen, rejected) = PreferencePassages.Of(row).WithPrompt(row);
-                var pair = (Chosen: encoder.Encode(prompt, encoder.Ended(chosen), row), Rejected: encoder.Encode(prompt, encoder.Ended(rejected), row));
+                TokenRow Encoded(Passage completion) => encoder.Encode(prompt, encoder.Ended(completion), row);
+                var pair = new PreferenceRow(Encoded(chosen), Encoded(rejected), this.options.HasReference ? Encoded(PreferencePassages.Reference(row, prompt)) : null);
                 if (this.options.Truncation == TruncationMode.KeepStart && pair.Chosen.Prompt.Length >= this.options.MaxLength)
                 {
                     DroppedRows++;
                     continue;
                 }
-                if (pair.Chosen.Length > this.options.MaxLength || pair.Rejected.Length > this.options.MaxLength)
+                if (Array.Exists(pair.Texts, text => text.Length > this.options.MaxLength))
                 {
                     TruncatedRows++;
                     if (Ids(pair.Chosen).AsSpan().SequenceEqual(Ids(pair.Rejected))) alike++;
                 }
-                add([pair.Chosen.Prompt, pair.Chosen.Completion, pair.Rejected.Prompt, pair.Rejected.Completion]);
+                add([.. pair.Texts.SelectMany(text => new[] { text.Prompt, text.Completion })]);
             }
             if (alike > 0) Warn($"in {alike} pairs, chosen and rejected differ only beyond {this.options.MaxLength} tokens, so that nothing is learned from them: raise MaxLength.");
         });
@@ -49,7 +51,7 @@ public sealed class PreferenceDataset : AlignmentDataset
     public override int Count => pairs.Count;
 
     /// <summary>The token ids of the pairs, not truncated.</summary>
-    internal IReadOnlyList<(TokenRow Chosen, TokenRow Rejected)> Pairs => [.. Enumerable.Range(0, Count).Select(Pair)];
+    internal IReadOnlyList<PreferenceRow> Pairs => [.. Enumerable.Range(0, Count).Select(Pair)];
 
     /// <summary>Reads a file of any format that <see cref="Dataset.Load"/> reads.</summary>
     /// <param name="path">The file.</param>
@@ -85,12 +87,12 @@ public sealed class PreferenceDataset : AlignmentDataset
         => From(Dataset.Of(rows, name), tokenizer, options, logger);
 
     /// <inheritdoc/>
-    /// <remarks>The length of the longer of the two texts.</remarks>
+    /// <remarks>The length of the longest of the texts.</remarks>
     public override int LengthOf(int row)
     {
         RequireRow(row, Count);
         var lengths = pairs.LengthsOf(row);
-        return Math.Min(Math.Max(lengths[0] + lengths[1], lengths[2] + lengths[3]), options.MaxLength ?? int.MaxValue);
+        return Math.Min(lengths.Chunk(2).Max(text => text.Sum()), options.MaxLength ?? int.MaxValue);
     }
 
     /// <inheritdoc/>
@@ -101,22 +103,31 @@ public sealed class PreferenceDataset : AlignmentDataset
     }
 
     /// <summary>The batch of some pairs.</summary>
-    internal static Batch ToBatch(IReadOnlyList<(TokenRow Chosen, TokenRow Rejected)> pairs, int? maxLength, TruncationMode truncation, long padding)
+    internal static Batch ToBatch(IReadOnlyList<PreferenceRow> pairs, int? maxLength, TruncationMode truncation, long padding)
     {
-        TokenRow[] all = [.. pairs.Select(pair => pair.Chosen), .. pairs.Select(pair => pair.Rejected)];
+        var texts = pairs[0].Texts.Length;
+        TokenRow[] all = [.. Enumerable.Range(0, texts).SelectMany(text => pairs.Select(pair => pair.Texts[text]))];
         long[][] ids = [.. all.Select(row => row.Ids(maxLength, truncation))];
         return new()
         {
             InputIds = PaddedRows.Right(ids, padding),
             AttentionMask = PaddedRows.Right(PaddedRows.Ones(ids), 0),
-            Extra = new Dictionary<string, Tensor> { ["completion_mask"] = PaddedRows.Right([.. all.Select(row => row.CompletionMask(maxLength, truncation))], 0) },
+            Extra = new Dictionary<string, Tensor>
+            {
+                ["completion_mask"] = PaddedRows.Right([.. all.Select(row => row.CompletionMask(maxLength, truncation))], 0),
+                [PairedBatch.TextsPerPair] = tensor([.. pairs.Select(_ => (long)texts)]),
+            },
             Weight = pairs.Count,
             Tokens = ids.Sum(each => each.LongLength),
         };
     }
 
-    private (TokenRow Chosen, TokenRow Rejected) Pair(int row)
-        => pairs[row] is [var prompt, var chosen, var otherPrompt, var rejected] ? (new(prompt, chosen), new(otherPrompt, rejected)) : throw new DatasetException($"Row {row} of {Name} is not a pair: delete its folder in the cache.");
+    private PreferenceRow Pair(int row) => pairs[row] switch
+    {
+        [var prompt, var chosen, var otherPrompt, var rejected] when !options.HasReference => new(new(prompt, chosen), new(otherPrompt, rejected)),
+        [var prompt, var chosen, var otherPrompt, var rejected, var thirdPrompt, var gold] when options.HasReference => new(new(prompt, chosen), new(otherPrompt, rejected), new(thirdPrompt, gold)),
+        _ => throw new DatasetException($"Row {row} of {Name} is not a pair: delete its folder in the cache."),
+    };
 
     private long[] Ids(TokenRow row) => row.Ids(options.MaxLength, options.Truncation);
 }

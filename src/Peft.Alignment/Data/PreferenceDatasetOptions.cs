@@ -9,6 +9,9 @@ public sealed record PreferenceDatasetOptions
     /// <summary>Which part of longer ones is kept. With <see cref="TruncationMode.KeepStart"/>, the default, pairs are dropped if their prompt alone has the maximum length.</summary>
     public TruncationMode Truncation { get; init; } = TruncationMode.KeepStart;
 
+    /// <summary>True to read a third, gold completion from the field <c>reference</c>, which <see cref="TpoObjective"/> needs.</summary>
+    public bool HasReference { get; init; }
+
     /// <summary>Options of the chat template. Its generation prompt is set as needed.</summary>
     public ChatTemplateOptions Template { get; init; } = new();
 }

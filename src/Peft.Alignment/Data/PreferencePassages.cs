@@ -19,6 +19,16 @@ internal readonly record struct PreferencePassages(Passage? Prompt, Passage Chos
         return new(prompt, chosen, rejected);
     }
 
+    /// <summary>The gold completion of a row, without the prompt if that is the common beginning of all.</summary>
+    /// <exception cref="DatasetException">The field is missing, empty or of another kind, or does not begin with the prompt.</exception>
+    public static Passage Reference(DataRow row, Passage prompt)
+    {
+        var gold = row.Passage("reference");
+        if (gold.IsChat != prompt.IsChat) throw row.Wrong("the reference must be of the same kind as prompt, chosen and rejected: text or messages");
+        if (!row.Has("prompt")) gold = gold.Without(prompt) ?? throw row.Wrong("the reference does not begin as chosen and rejected do: add the field \"prompt\"");
+        return gold.IsEmpty ? throw row.Wrong("the field \"reference\" is empty: remove the row, or give the gold completion") : gold;
+    }
+
     /// <summary>The same with the prompt extracted, if it is not given.</summary>
     /// <exception cref="DatasetException">The completions do not begin alike.</exception>
     public (Passage Prompt, Passage Chosen, Passage Rejected) WithPrompt(DataRow row)

@@ -6,7 +6,7 @@ namespace Peft;
 
 /// <summary>Prompts that a model completes during training, as GRPO, RLOO and PPO need them.</summary>
 /// <remarks>
-/// A row has <c>prompt</c>, a text or a list of messages; its other fields are for reward functions (<see cref="RowOf"/>). A batch holds <see cref="Batch.InputIds"/> <c>[n, sequence]</c>, padded on the
+/// A row has <c>prompt</c>, a text or a list of messages; its other fields are for reward functions (<see cref="Completion.Fields"/>). A batch holds <see cref="Batch.InputIds"/> <c>[n, sequence]</c>, padded on the
 /// left, the attention mask, and <c>rows</c> <c>[n]</c>, the indices of its rows.
 /// </remarks>
 public sealed class PromptDataset : AlignmentDataset
@@ -98,6 +98,7 @@ public sealed class PromptDataset : AlignmentDataset
             InputIds = PaddedRows.Left(ids, padding),
             AttentionMask = PaddedRows.Left(PaddedRows.Ones(ids), 0),
             Extra = new Dictionary<string, Tensor> { ["rows"] = tensor(rows.Select(row => (long)row).ToArray()) },
+            Fields = [.. rows.Select(row => fields[row])],
             Weight = rows.Count,
             Tokens = ids.Sum(each => each.LongLength),
         };

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Microsoft.Extensions.AI;
 using static TorchSharp.torch;
 
@@ -35,6 +36,9 @@ public sealed record Completion
 
     /// <summary>Number of tokens that the policy wrote.</summary>
     internal int Written => IsResult?.Count(result => !result) ?? Tokens.Count;
+
+    /// <summary>The fields of the prompt's row of the data, such as the expected answer; none if the batch has no <see cref="Batch.Fields"/>. They must not be changed.</summary>
+    public JsonObject Fields { get; init; } = [];
 
     /// <summary>The prompt's row of each tensor in <see cref="Batch.Extra"/>, such as the index of a row of the dataset. Valid during the call.</summary>
     public IReadOnlyDictionary<string, Tensor> Extra { get; init; } = new Dictionary<string, Tensor>();

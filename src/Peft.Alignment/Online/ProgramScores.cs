@@ -79,6 +79,7 @@ internal sealed class ProgramScores(string program, IReadOnlyList<string> argume
         ["prompt_ids"] = new JsonArray([.. completion.Prompt.Select(id => JsonValue.Create(id))]),
         ["completion_ids"] = new JsonArray([.. completion.Tokens.Select(id => JsonValue.Create(id))]),
         ["truncated"] = completion.IsTruncated,
+        ["fields"] = completion.Fields.DeepClone(),
     }.ToJsonString();
 
     private double? Reward(string line, int index)

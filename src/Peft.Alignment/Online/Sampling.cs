@@ -32,6 +32,7 @@ internal sealed class Sampling(CausalLM model, RolloutOptions options, int gener
             IsTruncated = !ends.Contains(tokens[^1]),
             PromptText = options.Tokenizer?.Decode(ids[i / generations], skipSpecialTokens: false),
             Text = options.Tokenizer?.Decode(tokens),
+            Fields = prompts.Fields?[i / generations] ?? [],
             Extra = prompts.Extra.Where(pair => pair.Value.dim() > 0 && pair.Value.size(0) == ids.Length).ToDictionary(pair => pair.Key, pair => pair.Value[i / generations]),
         })];
     }

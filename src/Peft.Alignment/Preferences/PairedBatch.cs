@@ -10,6 +10,9 @@ internal static class PairedBatch
     /// <summary>Tokens per pair of a divided batch, <c>[pairs]</c> in its parts: a mean over the tokens of the batch is a sum over parts.</summary>
     private const string TokensPerPair = "tokens_per_pair";
 
+    /// <summary>Number of texts of each pair, <c>[pairs]</c>, in the batches of datasets.</summary>
+    public const string TextsPerPair = "texts";
+
     private static readonly string[] Texts = ["chosen", "rejected", "reference"];
 
     /// <summary>Number of pairs.</summary>
@@ -42,8 +45,12 @@ internal static class PairedBatch
 
     /// <summary>Throws if the rows of a batch are not whole pairs.</summary>
     /// <exception cref="ArgumentException">A tensor has another shape.</exception>
+    /// <exception cref="DatasetException">The data has another number of texts for each pair.</exception>
     public static void CheckRows(Batch batch, int texts = 2)
     {
+        if (texts > 1 && batch.Extra.GetValueOrDefault(TextsPerPair) is { } counts && counts[0].item<long>() is var own && own != texts)
+            throw new DatasetException(own < texts ? "The data has pairs, but TPO learns from a third, gold completion too: read the field \"reference\" (PreferenceDatasetOptions.HasReference), or set TpoAlpha to 0."
+                : "The data has a third completion for each pair, which only TPO with TpoAlpha above 0 learns from: read it without PreferenceDatasetOptions.HasReference.");
         if (TensorRules.RequireAlive(batch.InputIds, nameof(Batch.InputIds)).shape is not [> 0 and var rows, > 0] || rows % texts != 0)
             throw new ArgumentException($"The ids are {TensorRules.Describe(batch.InputIds)}, but must be [{(texts == 1 ? "rows" : $"{texts} · pairs")}, sequence]{(texts == 1 ? "" : $": first all {string.Join(", then all ", Texts.Take(texts))} texts")}.", nameof(batch));
         TensorRules.RequireWhole(batch.InputIds, nameof(Batch.InputIds));

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace Peft.Cli;
 
 /// <summary>Direct preference optimization.</summary>
-internal sealed class DpoTask() : ObjectiveTask<DpoOptions>("dpo", "Direct preference optimization on rows of prompt, chosen and rejected. The reference is the model without its adapter.")
+internal sealed class DpoTask() : ObjectiveTask<DpoOptions>("dpo", "Direct preference optimization on rows of prompt, chosen and rejected. The reference is the model as it is at the start: with the adapter of --adapter, or without one.")
 {
     private readonly Option<double?> beta = new("--beta") { Description = "Strength of the reference (0.1).", HelpName = "number" };
 
@@ -17,6 +17,6 @@ internal sealed class DpoTask() : ObjectiveTask<DpoOptions>("dpo", "Direct prefe
     {
         var options = new DpoOptions();
         if (context.Get(beta) is { } strength) options = options with { Beta = strength };
-        return new DpoObjective(model, SettingsOf(context, options));
+        return new DpoObjective(model, SettingsOf(context, options), ReferenceOf(context, model));
     }
 }

@@ -20,13 +20,16 @@ internal sealed class GrpoTask() : ObjectiveTask<GrpoOptions>("grpo", "Group rel
     public override TrainingDataset Open(ToolContext context, DataSource source, RowReading reading, IReadOnlyList<string>? labels) => DataFiles.Prompts(source, reading);
 
     public override Objective Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, TrainingDataset? evaluation, ILogger logger)
-        => new GrpoObjective(model, new()
+    {
+        var settings = SettingsOf(context);
+        return new GrpoObjective(model, new()
         {
-            Rewards = [.. Rewards.Of(context.Get(rewards) ?? [], (PromptDataset)data, evaluation is not null)],
+            Rewards = [.. Rewards.Of(context.Get(rewards) ?? [], (PromptDataset)data)],
             Tokenizer = tokenizer,
             MaxCompletionLength = context.Get(length),
             Generations = context.Get(generations),
             Temperature = context.Get(temperature),
             Logger = logger,
-        }, SettingsOf(context));
+        }, settings, settings.Beta > 0 ? ReferenceOf(context, model) : null);
+    }
 }

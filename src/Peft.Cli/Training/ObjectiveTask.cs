@@ -13,6 +13,9 @@ internal abstract class ObjectiveTask<TOptions>(string name, string description)
     /// <summary>Options of this command besides <c>--objective</c>.</summary>
     protected virtual IEnumerable<Option> Further => [];
 
+    /// <summary>The policy at the start: a copy of the adapter that is trained further; null, for the model without an adapter, if the adapter is new.</summary>
+    protected Reference? ReferenceOf(ToolContext context, PeftModel model) => context.Get(Adapter) is null ? null : model.AddReference();
+
     /// <summary>The settings of the objective.</summary>
     /// <param name="context">The call.</param>
     /// <param name="start">The settings before those of the option; the defaults if null.</param>

@@ -10,17 +10,15 @@ internal static class Rewards
     private static readonly TimeSpan MostTime = TimeSpan.FromSeconds(1);
 
     /// <exception cref="ToolException">There is none, or one cannot be made.</exception>
-    public static IEnumerable<RewardFunction> Of(IReadOnlyList<string> texts, PromptDataset data, bool evaluates)
+    public static IEnumerable<RewardFunction> Of(IReadOnlyList<string> texts, PromptDataset data)
     {
         if (texts.Count == 0) throw new ToolException("Which reward? Name at least one by --reward: regex:PATTERN, length:N, field:NAME, model:FOLDER or program:COMMAND.");
-        if (evaluates && texts.FirstOrDefault(text => text.StartsWith("field:", StringComparison.Ordinal)) is { } field)
-            throw new ToolException($"--reward {field} reads the rows of --data, so it cannot score completions of other rows: leave out the evaluation.");
         return texts.Select(text => text.Split(':', 2) switch
         {
             ["regex", { Length: > 0 } pattern] => Matches(pattern, text),
             ["length", var value] when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var letters) => RewardFunction.Of(text, completion => -Math.Abs(completion.Text!.Length - letters) / Math.Max(1.0, letters)),
             ["field", { Length: > 0 } name] when !Enumerable.Range(0, data.Count).Any(row => data.RowOf(row).ContainsKey(name)) => throw new ToolException($"--reward {text}: no row of {data.Name} has this field. The first has {string.Join(", ", data.RowOf(0).Select(each => each.Key))}."),
-            ["field", { Length: > 0 } name] => RewardFunction.Of(text, completion => data.RowOf(completion.Row)[name]?.ToString() is { } expected ? completion.Text!.Contains(expected, StringComparison.Ordinal) ? 1 : 0 : null),
+            ["field", { Length: > 0 } name] => RewardFunction.Of(text, completion => completion.Fields[name]?.ToString() is { } expected ? completion.Text!.Contains(expected, StringComparison.Ordinal) ? 1 : 0 : null),
             ["program", var command] when command.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [var program, .. var arguments] => RewardFunction.OfProgram(text, program, arguments),
             ["model", { Length: > 0 } folder] => RewardFunction.OfModel(text, Model(folder)),
             _ => throw new ToolException($"--reward '{text}' is none of regex:PATTERN, length:N, field:NAME, model:FOLDER and program:COMMAND."),

@@ -4,6 +4,6 @@ namespace Peft;
 public interface IScales
 {
     /// <summary>The factors in this pass.</summary>
-    /// <param name="inner">Computes the weights of the enclosed module, without gradients.</param>
-    ChannelScales Scales(Func<Weights> inner);
+    /// <param name="inner">The update of the weight that the layer encloses; null for none.</param>
+    ChannelScales Scales(LowRankUpdate? inner);
 }

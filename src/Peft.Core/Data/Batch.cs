@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using static TorchSharp.torch;
 
 namespace Peft;
@@ -26,6 +27,9 @@ public sealed class Batch : IDisposable
 
     /// <summary>Additional inputs by Hugging Face's names, such as <c>token_type_ids</c> or <c>start_positions</c>.</summary>
     public IReadOnlyDictionary<string, Tensor> Extra { get; init => field = value ?? throw new ArgumentNullException(nameof(value)); } = new Dictionary<string, Tensor>();
+
+    /// <summary>The fields of each row of the data, for objectives that read more than tensors; null if there are none. They must not be changed.</summary>
+    public IReadOnlyList<JsonObject>? Fields { get; init; }
 
     /// <summary>
     /// Weight of the batch in gradient accumulation: the number of positions in its loss, so that accumulation equals one large
@@ -56,6 +60,7 @@ public sealed class Batch : IDisposable
                 Labels = Labels?.to(device),
                 Extra = Extra.ToDictionary(pair => pair.Key, pair => pair.Value.to(device)),
                 PackedLengths = PackedLengths,
+                Fields = Fields,
                 Weight = Weight,
                 tokens = tokens,
             };
@@ -81,6 +86,7 @@ public sealed class Batch : IDisposable
             AttentionMask = AttentionMask is { } mask ? Part(mask) : null,
             Labels = Labels is null ? null : Part(Labels),
             Extra = Extra.ToDictionary(pair => pair.Key, pair => Part(pair.Value)),
+            Fields = Fields?.Skip((int)start).Take((int)count).ToList(),
             Weight = weight,
             Tokens = (long)((Int128)Tokens * count / rows),
         };

@@ -124,13 +124,9 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     private ScaledProduct? ScaledProductOf(AdapterLayer[] stack)
     {
         if (stack is not [.. var enclosed, IScales scaling]) return null;
-        NodeProduct? inner = enclosed.Length == 0 ? PlainProduct.Of(Matrix(), null)
-            : LowRankOf(enclosed) is var (factors, dropout) ? LowRankProduct.Of(Matrix(), null, factors.A, factors.B, factors.Scale, dropout) : null;
-        return inner is null ? null : ScaledProduct.Of(inner, scaling.Scales(() =>
-        {
-            using var _ = no_grad();
-            return Fold(enclosed);
-        }));
+        var update = LowRankOf(enclosed);
+        NodeProduct? inner = enclosed.Length == 0 ? PlainProduct.Of(Matrix(), null) : update is var (factors, dropout) ? LowRankProduct.Of(Matrix(), null, factors.A, factors.B, factors.Scale, dropout) : null;
+        return inner is null ? null : ScaledProduct.Of(inner, scaling.Scales(update?.Factors));
     }
 
     // True if folded weights are computed again in the backward pass. Small ones need little memory.

@@ -28,9 +28,20 @@ internal sealed class DoraLayer : ReweightLayer, IScales
     }
 
     // The bias is not scaled.
-    public ChannelScales Scales(Func<Weights> inner) => new(null, Gain(inner().Weight), Target.Bias);
+    public ChannelScales Scales(LowRankUpdate? inner) => new(null, magnitude.reshape(-1).div(RowNorms(Target.ReadMatrix(TensorType), inner!)), Target.Bias);
 
     private Tensor Gain(Tensor weight) => magnitude.reshape(-1).div(RowNorms(weight));   // [out]
+
+    // ‖W + s·B·A‖² = ‖W‖² + 2s·⟨W·Aᵀ, B⟩ + s²·⟨B·A·Aᵀ, B⟩ for each row: no matrix of the weight's size is written.
+    private static Tensor RowNorms(Tensor weight, LowRankUpdate update)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var (a, b, scale) = update;
+        var cross = weight.mm(a.t()).mul(b).sum(dim: 1);
+        var own = b.mm(a.mm(a.t())).mul(b).sum(dim: 1);
+        return weight.norm(1).square().add(cross, alpha: Constant(2 * scale)).add(own, alpha: Constant(scale * scale)).clamp_min(Constant(0)).sqrt().MoveToOuterDisposeScope();
+    }
 
     private static Tensor RowNorms(Tensor weight)
     {

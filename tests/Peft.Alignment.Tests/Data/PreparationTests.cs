@@ -95,7 +95,37 @@ public sealed class PreparationTests
         var rows = batch.Extra["rows"].data<long>().ToArray();
         rows.ShouldBe([1L, 0]);
         dataset.RowOf((int)rows[1])["answer"]!.GetValue<string>().ShouldBe("42");
+        batch.Fields!.Select(each => (string?)each["answer"]).ShouldBe([null, "42"]);
         Chats.Text(batch.InputIds[1].data<long>().ToArray()[^dataset.LengthOf(0)..]).ShouldBe("<|begin_of_text|>Why?");
+    }
+
+    // The prompt is given, or it is the common beginning of all three.
+    [Theory, InlineData(true), InlineData(false)]
+    public void Tpo_learns_from_pairs_with_a_reference(bool hasPrompt)
+    {
+        using var scope = TorchSharp.torch.NewDisposeScope();
+        JsonObject Row(string question, string yes, string no, string gold)
+            => hasPrompt ? new() { ["prompt"] = question, ["chosen"] = yes, ["rejected"] = no, ["reference"] = gold } : new() { ["chosen"] = question + yes, ["rejected"] = question + no, ["reference"] = question + gold };
+        JsonObject[] rows = [Row("Why?", "Because.", "No.", "It is so."), Row("Who?", "I.", "You, perhaps.", "Both of us.")];
+        var triples = PreferenceDataset.FromRows(rows, Chats.Tokenizer(), new() { HasReference = true });
+        using var batch = triples.GetBatch([0, 1]);
+        batch.InputIds.size(0).ShouldBe(6);
+        string Completion(int row) => Chats.Text(batch.InputIds[row].masked_select(batch.Extra["completion_mask"][row].ne(0)).data<long>().ToArray());
+        Enumerable.Range(0, 6).Select(Completion).ShouldAllBe(text => text.EndsWith("<|im_end|>", StringComparison.Ordinal) || text.EndsWith("<|end_of_text|>", StringComparison.Ordinal));
+        foreach (var (row, text) in new[] { (0, "Because."), (1, "I."), (2, "No."), (3, "You, perhaps."), (4, "It is so."), (5, "Both of us.") }) Completion(row).ShouldStartWith(text);
+
+        using var model = Models.CausalLM.FromConfig(Models.ModelConfig.Parse($$"""{ "model_type": "llama", "vocab_size": {{Chats.Tokenizer().VocabularySize}}, "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2, "max_position_embeddings": 64 }"""), seed: 1);
+        using var peft = model.ApplyLora(rank: 2);
+        double Loss(TrainingDataset data, Objective objective) => new Trainer(peft, data, new() { MaxSteps = 1, BatchSize = 2, LearningRate = 1e-9 }) { Objective = objective }.Train().Losses[0];
+        var (whole, alone) = (Loss(triples, new TpoObjective(peft)), Loss(PreferenceDataset.FromRows(rows, Chats.Tokenizer()), new TpoObjective(peft, new() { TpoAlpha = 0 })));
+        whole.ShouldBeGreaterThan(alone + 1);   // the cross-entropy of the references
+
+        Should.Throw<DatasetException>(() => Loss(PreferenceDataset.FromRows([.. rows, .. rows, .. rows], Chats.Tokenizer()), new TpoObjective(peft))).Message.ShouldContain("HasReference");
+        Should.Throw<DatasetException>(() => Loss(triples, new DpoObjective(peft))).Message.ShouldContain("third completion");
+        rows[1].Remove("reference");
+        Should.Throw<DatasetException>(() => PreferenceDataset.FromRows(rows, Chats.Tokenizer(), new() { HasReference = true })).Message.ShouldContain("reference");
+        rows[1]["reference"] = "Something else.";
+        if (!hasPrompt) Should.Throw<DatasetException>(() => PreferenceDataset.FromRows(rows, Chats.Tokenizer(), new() { HasReference = true })).Message.ShouldContain("does not begin");
     }
 
     [Fact]

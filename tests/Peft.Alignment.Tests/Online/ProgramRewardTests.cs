@@ -21,10 +21,10 @@ public sealed class ProgramRewardTests
         if (IsWindows) return;   // its shell cannot look into lines
         var looks = RewardFunction.OfProgram("looks", "/bin/sh", "-c", """
             while read -r line; do
-              case "$line" in *'"row":1,"prompt":"Why?","completion":"yes, \u00FC","prompt_ids":[3],"completion_ids":[4,5],"truncated":true}') echo 1;; *'"completion":null'*) echo null;; *) echo 0;; esac
+              case "$line" in *'"row":1,"prompt":"Why?","completion":"yes, \u00FC","prompt_ids":[3],"completion_ids":[4,5],"truncated":true,"fields":{"answer":"42"}}') echo 1;; *'"completion":null'*) echo null;; *) echo 0;; esac
             done
             """);
-        Score(looks, Of(0, "no"), Of(1, "yes, ü"), Of(2, null)).ShouldBe([0, 1, double.NaN]);
+        Score(looks, Of(0, "no"), Of(1, "yes, ü") with { Fields = new() { ["answer"] = "42" } }, Of(2, null)).ShouldBe([0, 1, double.NaN]);
     }
 
     [Fact]

@@ -41,6 +41,33 @@ public sealed class RolloutTests
         rewards.TakeLast(5).Average().ShouldBeGreaterThan(rewards.Take(5).Average() + 0.1);
     }
 
+    // Rows are shuffled, so that a prompt's place in its batch is not that of its row.
+    [Theory, InlineData(1), InlineData(2)]
+    public void Reward_functions_see_the_fields_of_the_prompts_row(int accumulation)
+    {
+        using var scope = NewDisposeScope();
+        using var peft = OnlineRuns.Policy(out var model);
+        using var held = model;
+        var seen = new List<(int Token, int Field)>();
+        var rollouts = OnlineRuns.Rollouts(3) with
+        {
+            Rewards = [RewardFunction.Of("same", completion =>
+            {
+                lock (seen) seen.Add((completion.Prompt[0], (int)completion.Fields["token"]!));
+                return 1;
+            })],
+        };
+        var prompts = TrainingDataset.From(8, rows => new()
+        {
+            InputIds = tensor([.. rows.Select(row => 3L + row)], [rows.Count, 1]), Weight = rows.Count, Fields = [.. rows.Select(row => new System.Text.Json.Nodes.JsonObject { ["token"] = 3 + row })],
+        });
+        new Trainer(peft, prompts, new() { MaxSteps = 4 / accumulation, BatchSize = 2, GradientAccumulation = accumulation }) { Objective = new GrpoObjective(peft, rollouts), Evaluation = prompts }.Train();
+        seen.ShouldAllBe(pair => pair.Token == pair.Field);
+        seen.Take(24).Select(pair => pair.Token).Where((_, i) => i % 3 == 0).ShouldNotBe([3, 4, 5, 6, 7, 8, 9, 10]);   // shuffled
+        seen.Select(pair => pair.Token).Distinct().Count().ShouldBe(8);
+        seen.Count.ShouldBeGreaterThan(24);   // the evaluation's too
+    }
+
     [Fact]
     public void Completions_last_for_all_their_steps_and_off_policy_steps_have_other_ratios()
     {

@@ -16,7 +16,7 @@ public sealed class CollationTests
     public void Preferences(string id) => Check(id, (json, examples) =>
     {
         var config = json.GetProperty("config");
-        return PreferenceDataset.ToBatch([.. examples.Select(each => (new TokenRow(Ids(each, "prompt_ids"), Ids(each, "chosen_ids")), new TokenRow(Ids(each, "prompt_ids"), Ids(each, "rejected_ids"))))],
+        return PreferenceDataset.ToBatch([.. examples.Select(each => new PreferenceRow(new(Ids(each, "prompt_ids"), Ids(each, "chosen_ids")), new(Ids(each, "prompt_ids"), Ids(each, "rejected_ids"))))],
             config.TryGetProperty("max_length", out var length) && length.ValueKind == JsonValueKind.Number ? length.GetInt32() : null,
             config.TryGetProperty("truncation_mode", out var mode) && mode.GetString() == "keep_end" ? TruncationMode.KeepEnd : TruncationMode.KeepStart, Padding(json));
     }, "ref_chosen_logps", "ref_rejected_logps");
