@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Peft;
 
 /// <summary>Options of the methods whose embeddings can be initialized from a text.</summary>
-public abstract record TextInitializationOptions : PromptOptions
+public abstract record TextInitializationOptions : PromptOptions, ISavedAfterTraining
 {
     /// <inheritdoc/>
     protected TextInitializationOptions(string peftType) : base(peftType) { }
@@ -11,7 +11,7 @@ public abstract record TextInitializationOptions : PromptOptions
     /// <summary>Text to initialize the virtual tokens from.</summary>
     [JsonPropertyName("prompt_tuning_init_text")] public string? InitialText { get; init; }
 
-    /// <summary>Tokenizer that a Python reader loads for the text.</summary>
+    /// <summary>Tokenizer that a Python reader loads for the text; the base model's if null. Hugging Face PEFT reads no file with a text and without it.</summary>
     [JsonPropertyName("tokenizer_name_or_path")] public string? TokenizerName { get; init; }
 
     /// <summary>Keyword arguments for loading that tokenizer in Python.</summary>
@@ -22,6 +22,9 @@ public abstract record TextInitializationOptions : PromptOptions
 
     /// <summary>True if the virtual tokens are initialized from a text.</summary>
     [JsonIgnore] private protected abstract bool StartsAsText { get; }
+
+    AdapterOptions ISavedAfterTraining.AfterTraining(IReadOnlyList<AdapterLayer> layers)
+        => StartsAsText && string.IsNullOrEmpty(TokenizerName) ? this with { TokenizerName = BaseModelNameOrPath } : this;
 
     protected override IEnumerable<string> Errors()
     {

@@ -16,6 +16,9 @@ public sealed class GkdObjective(ITrainable student, Reference teacher, GkdOptio
     private readonly GkdOptions settings = options ?? new();
 
     /// <inheritdoc/>
+    protected internal override bool UsesDropout => false;
+
+    /// <inheritdoc/>
     protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options) => [.. settings.Errors(), .. Policy.Errors(model)];
 
     /// <inheritdoc/>

@@ -29,10 +29,17 @@ public sealed class GrpoObjective(ITrainable policy, RolloutOptions rollouts, Gr
     protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options) => [.. settings.Errors(), .. base.Errors(model, options)];
 
     /// <inheritdoc/>
+    protected internal override IEnumerable<string> Warnings(ITrainable model, TrainingOptions options)
+        => settings is { ImportanceLevel: ImportanceLevel.Sequence, Loss: GrpoLoss.Dapo or GrpoLoss.Bnpo or GrpoLoss.DrGrpo or GrpoLoss.Cispo }
+            ? [$"The ratios are those of whole completions, but the loss {settings.Loss} is a mean over tokens, in which long completions count more: GSPO has the loss {nameof(GrpoLoss.Grpo)}."] : [];
+
+    /// <inheritdoc/>
     protected internal override IReadOnlyList<Batch> Divide(Batch batch, int parts)
         => settings.IsMeanOverRows && !CountsPadding && Policy.RowsAreIndependent ? RowParts.Divide(batch, parts, settings.Loss == GrpoLoss.Bnpo) : [batch];
 
     private protected override bool NeedsReference => settings.Beta > 0;
+
+    private protected override bool DropsByDefault => true;
 
     private protected override bool CallsTools => true;
 

@@ -94,7 +94,7 @@ internal sealed class GrpoTerms
         var counted = entropies.detach().masked_select(completions.Mask.ne(Constant(0)));
         if (counted.numel() == 0) return zeros_like(completions.Mask);
         using var quantile = tensor(1 - options.TopEntropyQuantile, ScalarType.Float32, counted.device);
-        return entropies.detach().ge(counted.quantile(quantile)).to_type(ScalarType.Float32);
+        return entropies.detach().ge(counted.quantile(quantile)).to_type(ScalarType.Float32).mul(completions.Mask);
     }
 
     private Tensor Soft()

@@ -34,7 +34,7 @@ public sealed class NashObjective(ITrainable policy, RolloutOptions rollouts, Na
         var count = ownScores.size(0);
         // The other completions matter through their scores only.
         var completions = new Completions(batch.Rows(0, count, count)!);
-        var logProbabilities = completions.Predict(Policy, Rollouts.Temperature).LogProbabilities;
+        var logProbabilities = completions.Predict(Policy, Temperature).LogProbabilities;
         var reference = ReferenceOf(completions);
         var sums = logProbabilities.sum(dim: 1);
         var wins = ownScores.sub(otherScores).sigmoid();

@@ -25,7 +25,7 @@ public sealed class OnlineDpoObjective(ITrainable policy, RolloutOptions rollout
         var beta = settings.Beta[Epoch];
         var completions = new Completions(batch);
         var (first, second) = ScoresOf(completions);
-        var pairs = new PairedRatios(completions.Predict(Policy, Rollouts.Temperature).LogProbabilities, ReferenceOf(completions), first.ge(second));
+        var pairs = new PairedRatios(completions.Predict(Policy, Temperature).LogProbabilities, ReferenceOf(completions), first.ge(second));
         var loss = PairLoss(settings.Loss, pairs.ChosenRatios.sub(pairs.RejectedRatios), beta).mean();
         pairs.Report(metrics, beta);
         var count = (double)first.size(0);

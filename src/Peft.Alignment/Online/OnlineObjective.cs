@@ -30,7 +30,12 @@ public abstract class OnlineObjective : ReferencedObjective
     internal int Generations { get; }
 
     /// <inheritdoc/>
-    protected internal override bool UsesDropout => !Rollouts.DisableDropout;
+    protected internal override bool UsesDropout => Rollouts.DisableDropout is { } disables ? !disables : DropsByDefault;
+
+    private protected virtual bool DropsByDefault => false;
+
+    // Divides the logits of policy and reference.
+    private protected virtual double Temperature => Rollouts.Temperature;
 
     /// <inheritdoc/>
     protected internal override int StepsPerBatch => checked(Rollouts.MiniBatches * Rollouts.Iterations);
@@ -162,8 +167,8 @@ public abstract class OnlineObjective : ReferencedObjective
     {
         if (!NeedsOld && !NeedsReference) return batch;
         var more = new List<(string, Tensor)>();
-        if (NeedsOld) more.Add(("old_per_token_logps", InParts(batch, part => part.Predict(Policy, Rollouts.Temperature).LogProbabilities)));
-        if (NeedsReference) more.Add(("ref_per_token_logps", InParts(batch, part => part.PredictByReference(Policy, Rollouts.Temperature))));
+        if (NeedsOld) more.Add(("old_per_token_logps", InParts(batch, part => part.Predict(Policy, Temperature).LogProbabilities)));
+        if (NeedsReference) more.Add(("ref_per_token_logps", InParts(batch, part => part.PredictByReference(Policy, Temperature))));
         return With(batch, [.. more]);
     }
 

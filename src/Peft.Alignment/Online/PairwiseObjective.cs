@@ -20,6 +20,9 @@ public abstract class PairwiseObjective : OnlineObjective
 
     private protected override int Blocks => 2;
 
+    // As in TRL, the losses are those of the model's own distribution, whatever completions are drawn from.
+    private protected override double Temperature => 1;
+
     /// <inheritdoc/>
     protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options)
     {
@@ -60,7 +63,7 @@ public abstract class PairwiseObjective : OnlineObjective
     private protected static (Tensor First, Tensor Second) ScoresOf(Completions completions) => PairedBatch.Halves(completions.Required(Scores).squeeze(1));
 
     /// <summary>The reference's log-probabilities.</summary>
-    private protected Tensor ReferenceOf(Completions completions) => completions.PerToken("ref_per_token_logps") ?? completions.PredictByReference(Policy, Rollouts.Temperature);
+    private protected Tensor ReferenceOf(Completions completions) => completions.PerToken("ref_per_token_logps") ?? completions.PredictByReference(Policy, Temperature);
 
     /// <summary>A loss of the difference of log-ratios of chosen and rejected.</summary>
     private protected static Tensor PairLoss(DpoLoss loss, Tensor difference, double beta)

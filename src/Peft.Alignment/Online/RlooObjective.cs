@@ -27,6 +27,8 @@ public sealed class RlooObjective(ITrainable policy, RolloutOptions rollouts, Rl
 
     private protected override bool NeedsReference => settings.Beta > 0;
 
+    private protected override bool DropsByDefault => true;
+
     private protected override bool NeedsOld => true;
 
     private protected override bool CallsTools => true;

@@ -22,7 +22,7 @@ public sealed record RolloutOptions
     /// <summary>Maximum number of tokens of a completion. 512 by default.</summary>
     public int MaxCompletionLength { get; init; } = 512;
 
-    /// <summary>Temperature of sampling, which also divides the logits of policy and reference in the loss. 1 by default.</summary>
+    /// <summary>Temperature of sampling. With GRPO, RLOO and PPO, it also divides the logits of policy and reference in the loss. 1 by default.</summary>
     public double Temperature { get; init; } = 1;
 
     /// <summary>Top-k sampling; 0 (all tokens) by default.</summary>
@@ -55,8 +55,8 @@ public sealed record RolloutOptions
     /// <summary>Number of times that each completion is used. 1 by default.</summary>
     public int Iterations { get; init; } = 1;
 
-    /// <summary>True to train without dropout, so that ratios are exactly 1 at first. False by default.</summary>
-    public bool DisableDropout { get; init; }
+    /// <summary>True to train without dropout, so that ratios are exactly 1 at first. Null, the default, for what TRL does: false for GRPO and RLOO, true for the other methods.</summary>
+    public bool? DisableDropout { get; init; }
 
     /// <summary>Number of completions that are logged each time. 2 by default.</summary>
     public int LoggedSamples { get; init; } = 2;

@@ -33,7 +33,7 @@ public sealed class XpoObjective(ITrainable policy, RolloutOptions rollouts, Xpo
         var beta = settings.Beta[Epoch];
         var completions = new Completions(batch);
         var (own, other) = ScoresOf(completions);
-        var pairs = new PairedRatios(completions.Predict(Policy, Rollouts.Temperature).LogProbabilities, ReferenceOf(completions), own.ge(other));
+        var pairs = new PairedRatios(completions.Predict(Policy, Temperature).LogProbabilities, ReferenceOf(completions), own.ge(other));
         var preference = PairLoss(settings.Loss, pairs.ChosenRatios.sub(pairs.RejectedRatios), beta);
         var exploration = PairedBatch.Halves(pairs.Policy).Rejected.mul(Constant(settings.Alpha[Epoch]));
         pairs.Report(metrics, beta);

@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>Options whose saved form depends on the trained layers (AdaLoRA's pruned ranks).</summary>
+/// <summary>Options whose saved form differs from the given one, such as AdaLoRA's with the ranks of the trained layers.</summary>
 public interface ISavedAfterTraining
 {
     /// <summary>Returns the options to save.</summary>

@@ -30,6 +30,7 @@ internal sealed class AdaLoraBudget : SharedTensors, IPenalty, ITrainingSchedule
         var last = total - options.FinalSteps;
         if (options.WarmupSteps >= last)
             throw new AdapterOptionsException($"WarmupSteps ({options.WarmupSteps}) and FinalSteps ({options.FinalSteps}) together must be fewer than the {total} steps of the training.");
+        foreach (var layer in layers) layer.TotalSteps = total;
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         var now = step - 1;   // the schedule counts from 0

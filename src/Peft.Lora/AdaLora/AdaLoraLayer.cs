@@ -33,6 +33,9 @@ internal sealed class AdaLoraLayer : FactoredLayer
 
     public override LowRankUpdate Factors() => new(A.mul(E), B, scaling);
 
+    /// <summary>Number of steps of the training; null before it.</summary>
+    public int? TotalSteps { get; set; }
+
     /// <summary>Number of singular values before pruning.</summary>
     public long InitialRank => Rank;
 

@@ -60,8 +60,10 @@ public sealed record AdaLoraOptions() : BiasedOptions("ADALORA"), ISavedAfterTra
     AdapterOptions ISavedAfterTraining.AfterTraining(IReadOnlyList<AdapterLayer> layers)
     {
         var ranked = layers.OfType<AdaLoraLayer>().ToList();
-        if (!ranked.Any(layer => layer.IsPruned)) return this;
-        return this with { RankPattern = ranked.ToDictionary(layer => PatternKey(layer.Target), layer => Merge(RankPattern?.GetValueOrDefault(PatternKey(layer.Target)), layer.KeptRanks())) };
+        // Hugging Face PEFT reads no file without it.
+        var saved = this with { TotalSteps = TotalSteps ?? ranked.FirstOrDefault()?.TotalSteps ?? WarmupSteps + FinalSteps + 1 };
+        if (!ranked.Any(layer => layer.IsPruned)) return saved;
+        return saved with { RankPattern = ranked.ToDictionary(layer => PatternKey(layer.Target), layer => Merge(RankPattern?.GetValueOrDefault(PatternKey(layer.Target)), layer.KeptRanks())) };
     }
 
     // The mask of a loaded adapter covers only the singular values in its file: it refines the mask of that file.

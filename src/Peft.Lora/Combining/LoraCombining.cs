@@ -15,6 +15,9 @@ public static class LoraCombining
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(parts);
         ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        // As in Hugging Face PEFT: each kind would give the weighted adapter itself, but those of updates would apply its scaling twice.
+        if (parts.Count == 1) options = options with { Kind = Combination.Linear, Rank = null };
         return Build(model, name, parts, options, (here, target) => Factors(here, options, options.Rank ?? here.Max(each => each.Layer.Rank), target));
     }
 

@@ -68,6 +68,29 @@ public sealed class RolloutTests
         seen.Count.ShouldBeGreaterThan(24);   // the evaluation's too
     }
 
+    // As in TRL.
+    [Theory, InlineData("grpo", true), InlineData("rloo", true), InlineData("ppo", false), InlineData("dpo", false), InlineData("xpo", false), InlineData("nash", false)]
+    public void Dropout_is_as_the_method_has_it_unless_it_is_set(string method, bool drops)
+    {
+        using var scope = NewDisposeScope();
+        using var peft = OnlineRuns.Policy(out var model);
+        using var held = model;
+        using var values = method == "ppo" ? ValueModel.Adapter(peft) : null;
+        bool Uses(bool? disables) => OnlineRuns.Objective(method, OnlineRuns.Trained(method, peft, values), OnlineRuns.Rollouts(2) with { DisableDropout = disables }).UsesDropout;
+        Uses(null).ShouldBe(drops);
+        Uses(true).ShouldBeFalse();
+        Uses(false).ShouldBeTrue();
+        new GkdObjective(peft, Reference.Base).UsesDropout.ShouldBeFalse();
+    }
+
+    [Theory, InlineData(GrpoLoss.Dapo, ImportanceLevel.Sequence, true), InlineData(GrpoLoss.Grpo, ImportanceLevel.Sequence, false), InlineData(GrpoLoss.Dapo, ImportanceLevel.Token, false)]
+    public void Ratios_of_completions_with_a_loss_of_tokens_are_warned_of(GrpoLoss loss, ImportanceLevel level, bool warns)
+    {
+        using var peft = OnlineRuns.Policy(out var model);
+        using var held = model;
+        new GrpoObjective(peft, OnlineRuns.Rollouts(), new() { Loss = loss, ImportanceLevel = level }).Warnings(peft, new()).Any().ShouldBe(warns);
+    }
+
     [Fact]
     public void Completions_last_for_all_their_steps_and_off_policy_steps_have_other_ratios()
     {
