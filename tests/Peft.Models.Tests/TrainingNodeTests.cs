@@ -139,7 +139,7 @@ public class TrainingNodeTests
     public void Other_adapters_take_the_modules_one_by_one()
     {
         using var model = DecodeLayerTests.Create("llama", Llama);
-        using var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, TargetModules = ["q_proj"], UseDora = true });
+        using var peft = model.ApplyAdapter(new RoadOptions { GroupSize = 8, TargetModules = ["q_proj"] });
         Taken(model).ShouldBe((false, true));
         using (no_grad()) Taken(model).ShouldBe((false, false));
     }

@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>Settings of a <see cref="StepwiseDataset"/>. The defaults are TRL's.</summary>
+/// <summary>Settings of a <see cref="StepwiseDataset"/>. The defaults are TRL's, which has no <see cref="MaxPromptLength"/>.</summary>
 public sealed record StepwiseDatasetOptions
 {
     /// <summary>Ends each step; the last of its tokens has the step's label. A line feed by default.</summary>

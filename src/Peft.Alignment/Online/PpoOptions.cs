@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>Settings of <see cref="PpoObjective"/>. The defaults are TRL's; it also uses 4 <see cref="RolloutOptions.Iterations"/> and a temperature of 0.7.</summary>
+/// <summary>Settings of <see cref="PpoObjective"/>. The defaults are TRL's. TRL also makes 4 <see cref="RolloutOptions.Iterations"/>, at a temperature of 0.7, with completions of 53 tokens: for the same, set them in <see cref="RolloutOptions"/>.</summary>
 public sealed record PpoOptions
 {
     /// <summary>Weight of the divergence from the reference, which is subtracted from the reward of each token. 0.05 by default.</summary>

@@ -21,7 +21,7 @@ public sealed record TrainingOptions
 
     /// <summary>
     /// Number of parts into which the rows of a CPU batch are divided, to run concurrently, if the model supports it
-    /// (<see cref="ILossModel.Divide"/>) and does not draw random values in training. Null uses the number of torch threads. 1 disables it, which is
+    /// (<see cref="ILossModel.Divide"/>) and does not draw random values in training. Null uses the number of torch threads, or 1 if each part would fold adapters into more than 64 MB of weights. 1 disables it, which is
     /// necessary if your own hooks on the model are not thread-safe. The gradients do not depend on the number, except for rounding.
     /// </summary>
     public int? ParallelParts { get; init; }
