@@ -20,4 +20,6 @@ public abstract record SharedProjectionOptions : BiasedOptions
 
     /// <summary>True to initialize the adapter as a no-op (b is zero); false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
+
+    protected override ModuleSelector? DefaultTargets(ModelTree model) => DefaultsFor(model, MethodTargets.Vera) ?? base.DefaultTargets(model);
 }

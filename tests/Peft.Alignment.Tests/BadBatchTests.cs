@@ -102,7 +102,7 @@ public sealed class BadBatchTests : IDisposable
         IEnumerable<string> Warning(Objective objective)
         {
             objective.Errors(peft, new()).ShouldBeEmpty();
-            return objective.Warnings(peft, new());
+            return objective.Warnings(peft, new(), Texts.Data(2));
         }
     }
 

@@ -33,7 +33,19 @@ public sealed class KtoTests
         using var model = TinyModel.Create();
         using var peft = model.ApplyLora(rank: 4);
         var objective = new KtoObjective(peft);
-        objective.Warnings(peft, new() { BatchSize = 1 }).Single().ShouldContain("BatchSize is 1");
-        objective.Warnings(peft, new() { BatchSize = 4 }).ShouldBeEmpty();
+        objective.Warnings(peft, new() { BatchSize = 1 }, Texts.Data(8, labelled: true)).Single().ShouldContain("BatchSize is 1");
+        objective.Warnings(peft, new() { BatchSize = 4 }, Texts.Data(8, labelled: true)).ShouldBeEmpty();
+    }
+
+    // The paper's range of the weights.
+    [Theory, InlineData(3, 3, 1, 1, false), InlineData(4, 2, 1, 1, true), InlineData(4, 2, 1, 1.6, false), InlineData(2, 4, 1, 1, true), InlineData(2, 4, 2.5, 1, false)]
+    public void Rows_that_are_not_balanced_by_weights_are_warned_of(int desirable, int undesirable, double desirableWeight, double undesirableWeight, bool warns)
+    {
+        using var model = TinyModel.Create();
+        using var peft = model.ApplyLora(rank: 4);
+        var data = UnpairedDataset.FromRows(Enumerable.Range(0, desirable + undesirable).Select(i => new System.Text.Json.Nodes.JsonObject { ["prompt"] = "Why?", ["completion"] = $" {i}", ["label"] = i < desirable }), Chats.Tokenizer());
+        var warnings = new KtoObjective(peft, new() { DesirableWeight = desirableWeight, UndesirableWeight = undesirableWeight }).Warnings(peft, new(), data).ToList();
+        if (warns) warnings.ShouldHaveSingleItem().ShouldContain($"{desirable} desirable and {undesirable} undesirable rows");
+        else warnings.ShouldBeEmpty();
     }
 }

@@ -15,7 +15,7 @@ public sealed class RewardTests
         }
     }
 
-    internal static SequenceClassifier Classifier(int labels = 1) => SequenceClassifier.FromConfig(Config, seed: 3, new LoadOptions { LabelCount = labels });
+    internal static SequenceClassifier Classifier(int labels = 1, int? vocabulary = null) => SequenceClassifier.FromConfig(vocabulary is { } size ? Config.With("vocab_size", size) : Config, seed: 3, new LoadOptions { LabelCount = labels });
 
     // The better text of a pair begins with the token 5, the other with 6.
     private static Batch Pairs(IReadOnlyList<int> rows)

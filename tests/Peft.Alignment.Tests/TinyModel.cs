@@ -16,7 +16,7 @@ internal static class TinyModel
         }
         """);
 
-    public static CausalLM Create(int seed = 3) => CausalLM.FromConfig(Config, seed);
+    public static CausalLM Create(int seed = 3, int vocabulary = Vocabulary) => CausalLM.FromConfig(Config.With("vocab_size", vocabulary), seed);
 
     /// <summary>A batch of pairs of texts of 8 tokens, of which the last 4 are completions.</summary>
     public static Batch Pairs(int pairs = 4)

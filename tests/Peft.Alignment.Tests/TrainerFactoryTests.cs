@@ -45,11 +45,12 @@ public sealed class TrainerFactoryTests
                 "kto" => KtoTrainer.Create(peft, data, new() { Beta = 0.3 }, Training, reference: reference),
                 "orpo" => OrpoTrainer.Create(peft, data, new() { Beta = 0.3 }, Training),
                 "reward" => RewardTrainer.Create(peft, data, new() { CenterRewardsCoefficient = 0.1 }, Training),
-                "grpo" => GrpoTrainer.Create(peft, data, Rollouts, new() { Beta = 0.3 }, Training, reference),
-                _ => PpoTrainer.Create(models!, data, Rollouts, new() { KlCoefficient = 0.3 }, Training, reference),
+                "grpo" => GrpoTrainer.Create(peft, data, Rollouts, new() { Beta = 0.3 }, Training, data, reference),
+                _ => PpoTrainer.Create(models!, data, Rollouts, new() { KlCoefficient = 0.3 }, Training, data, reference),
             }
             : new Trainer(models ?? (ITrainable)peft, data, Training)
             {
+                Evaluation = method is "grpo" or "ppo" ? data : null,
                 Objective = method switch
                 {
                     "dpo" => new DpoObjective(peft, new() { Beta = 0.3 }, reference),
@@ -60,6 +61,7 @@ public sealed class TrainerFactoryTests
                     _ => new PpoObjective(models!, Rollouts, new() { KlCoefficient = 0.3 }, reference),
                 },
             };
+        if (method is "grpo" or "ppo") trainer.Evaluation.ShouldBe(data);
         return trainer.Train().Losses;
     }
 

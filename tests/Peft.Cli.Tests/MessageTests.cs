@@ -23,7 +23,7 @@ public sealed class MessageTests : IDisposable
     [InlineData("--patience is 2, but no rows to evaluate on are named by --eval-data", "train", "-d", "TEXT", "--block-size", "64", "--patience", "2")]
     [InlineData("use a smaller --block-size or more text.", "train", "-d", "TEXT", "--block-size", "100000")]
     [InlineData("raise --max-length or shorten the prompts.", "dpo", "-d", "PAIRS", "--max-length", "3")]
-    [InlineData("Pairs are for `peft dpo` and `peft reward`.", "sft", "-d", "PAIRS")]
+    [InlineData("Pairs are for `peft dpo`, `kto` and `reward`.", "sft", "-d", "PAIRS")]
     [InlineData("is a single file, which has no split 'test': leave out --split.", "sft", "-d", "PAIRS", "--split", "test")]
     [InlineData("is a single file, which has no split 'test': leave out --eval-split", "dpo", "-d", "PAIRS", "--eval-split", "test")]
     [InlineData("init_lora_weights=corda computes the factors from samples or weights", "train", "-d", "TEXT", "--set", "init_lora_weights=corda")]

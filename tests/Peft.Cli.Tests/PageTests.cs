@@ -13,7 +13,7 @@ public sealed partial class PageTests : IDisposable
     public PageTests()
     {
         foreach (var file in Directory.EnumerateFiles(Tool.Model)) folder.Write($"models/stories260K/{Path.GetFileName(file)}", File.ReadAllBytes(file));
-        foreach (var name in new[] { "pairs.jsonl", "prompts.jsonl", "completions.jsonl", "chat.jinja" }) File.Copy(Tool.Data(name), folder[name]);
+        foreach (var name in new[] { "pairs.jsonl", "labels.jsonl", "prompts.jsonl", "completions.jsonl", "chat.jinja" }) File.Copy(Tool.Data(name), folder[name]);
         File.Copy(Tool.Text, folder["train.txt"]);
         foreach (var (name, rows) in new[] { ("intents", "banking77"), ("sentences", "wnut17") }) File.WriteAllLines(folder[$"{name}.jsonl"], File.ReadLines(Path.Combine(AppContext.BaseDirectory, rows, "train.jsonl")).Take(40));
         folder.Write("questions.csv", "question,answer\n" + string.Concat(Enumerable.Range(0, 20).Select(i => $"What is {i}?, a number\n")));

@@ -96,7 +96,11 @@ public sealed class TrainingTests : IDisposable
     [InlineData("sft", "completions.jsonl")]
     [InlineData("sft", "texts.jsonl")]
     [InlineData("dpo", "pairs.jsonl", "--beta", "0.2")]
+    [InlineData("kto", "pairs.jsonl", "--beta", "0.2")]
+    [InlineData("kto", "labels.jsonl", "--objective", "UndesirableWeight=2")]
     [InlineData("reward", "pairs.jsonl")]
+    [InlineData("rloo", "prompts.jsonl", "--reward", "length:20", "--max-completion-length", "8", "--objective", "NormalizeAdvantages=true")]
+    [InlineData("rloo", "prompts.jsonl", "--reward", "think", "--reward", "overlong:8:4", "--reward", "repetition:2", "--max-completion-length", "8", "--max-length", "200")]
     [InlineData("grpo", "prompts.jsonl", "--reward", "length:20", "--reward", "field:name", "--max-completion-length", "8", "--generations", "4")]
     [InlineData("train", "completions.jsonl")]
     public async Task Every_training_command_trains(string command, string data, params string[] more)
@@ -118,10 +122,25 @@ public sealed class TrainingTests : IDisposable
         Directory.GetFiles(folder["second"], "adapter_model.safetensors", SearchOption.AllDirectories).Where(file => !file.Contains("checkpoints", StringComparison.Ordinal)).ShouldHaveSingleItem();
     }
 
+    // KTO's loss is 1 − σ(0) where policy and reference are equal.
+    [Fact]
+    public async Task A_run_from_a_trained_adapter_is_resumed_with_its_reference()
+    {
+        string[] args = ["kto", "-m", Tool.Model, "-d", Tool.Data("labels.jsonl"), "--batch-size", "2", "--lr", "1e-2"];
+        await Tool.JsonAsync([.. args, "--max-steps", "2", "--rank", "2", "-o", folder["first"]]);
+        args = [.. args, "--max-steps", "4", "--adapter", folder["first"]];
+        ((double)(await Tool.JsonAsync([.. args, "-o", folder["whole"]]))["first_loss"]!).ShouldBe(0.5, 1e-6);
+        (await Tool.InteractAsync("", new Interruption("step 2/4"), [.. args, "-o", folder["part"]])).Code.ShouldBe(130);
+        (await Tool.RunAsync([.. args, "-o", folder["part"], "--resume"])).Code.ShouldBe(0);
+        File.ReadAllBytes(folder["part/adapter_model.safetensors"]).ShouldBe(File.ReadAllBytes(folder["whole/adapter_model.safetensors"]));
+    }
+
     [Theory]
     [InlineData("Name at least one by --reward")]
     [InlineData("'taste:good' is none of", "--reward", "taste:good")]
     [InlineData("not a regular expression", "--reward", "regex:(")]
+    [InlineData("is none of", "--reward", "overlong:20")]
+    [InlineData("is none of", "--reward", "repetition:few")]
     [InlineData("no row of", "--reward", "field:surname")]
     [InlineData("must be a reward model", "--reward", "model:adapter")]
     [InlineData("no-such-program could not be started", "--reward", "program:no-such-program --fast")]
@@ -312,9 +331,9 @@ public sealed class TrainingTests : IDisposable
     [Fact]
     public async Task Preferences_and_rewards_show_what_says_more_than_the_loss()
     {
-        foreach (var (command, data, metric, more) in new[] { ("dpo", "pairs.jsonl", "rewards/accuracies", Array.Empty<string>()), ("reward", "pairs.jsonl", "accuracy", []), ("grpo", "prompts.jsonl", "reward", ["--reward", "length:20", "--max-completion-length", "4", "--generations", "2"]) })
+        foreach (var (command, data, metric, more) in new[] { ("dpo", "pairs.jsonl", "rewards/accuracies", Array.Empty<string>()), ("kto", "pairs.jsonl", "rewards/margins", []), ("reward", "pairs.jsonl", "accuracy", []), ("grpo", "prompts.jsonl", "reward", ["--reward", "length:20", "--max-completion-length", "4", "--generations", "2"]) })
         {
-            string[] args = [command, "-m", Tool.Model, "-d", Tool.Data(data), "--max-steps", "1", "--batch-size", "2", "--rank", "2", .. more];
+            string[] args = [command, "-m", Tool.Model, "-d", Tool.Data(data), "--max-steps", "1", "--batch-size", command == "kto" ? "8" : "2", "--rank", "2", .. more];   // KTO's margin needs rows of both labels
             var result = await Tool.JsonAsync([.. args, "-o", folder[command]]);
             double.IsFinite((double)result["metrics"]![metric]!).ShouldBeTrue();
             var text = await Tool.RunAsync([.. args, "-o", folder[$"{command}-2"]]);

@@ -91,14 +91,8 @@ public class MethodNodeTests
     {
         var options = Config(method);
         foreach (var (llama, gpt2) in new[] { ("q_proj", "c_attn"), ("k_proj", "c_attn"), ("v_proj", "c_attn"), ("o_proj", "c_proj"), ("gate_proj", "c_fc"), ("up_proj", "c_fc"), ("down_proj", "c_proj") }) options = options.Replace(llama, gpt2, StringComparison.Ordinal);
-        using var scope = NewDisposeScope();
         using var model = CausalLM.FromConfig(ModelConfig.Parse(Gpt2), seed: 3);
-        model.train();
-        using var peft = Adapt(model, method, options);
-        TrainingNodeTests.Taken(model).ShouldBe((true, true));
-        var modules = Hooked(model, () => Gradients(model, peft));
-        Compare(Gradients(model, peft), modules, peft);
-        Compare(Trained(peft, new() { ParallelParts = 1 }), modules, peft);
+        TrainsAsItsModules(model, method, options, parts: 1);
     }
 
     [Theory]
@@ -107,15 +101,9 @@ public class MethodNodeTests
     [InlineData("(IA)³ everywhere")]
     public void Matrices_may_be_quantized(string method)
     {
-        using var scope = NewDisposeScope();
         using var model = CausalLM.FromConfig(ModelConfig.Parse(Large), seed: 3);
         model.Quantize(QuantizationOptions.Nf4());
-        model.train();
-        using var peft = Adapt(model, method);
-        TrainingNodeTests.Taken(model).ShouldBe((true, true));
-        var modules = Hooked(model, () => Gradients(model, peft));
-        Compare(Gradients(model, peft), modules, peft);
-        Compare(Trained(peft, new() { ParallelParts = 2 }), modules, peft);
+        TrainsAsItsModules(model, method, null, parts: 2);
     }
 
     [Theory, MemberData(nameof(Methods))]
@@ -202,6 +190,18 @@ public class MethodNodeTests
         var adapted = model.forward(ids);
         adapted.narrow(1, 0, 4).RelativeDifference(plain.narrow(1, 0, 4)).ShouldBeLessThan(1e-6);
         adapted.narrow(1, 4, 4).RelativeDifference(plain.narrow(1, 4, 4)).ShouldBeGreaterThan(1e-2);
+    }
+
+    // As one node, alone and in a trainer.
+    private static void TrainsAsItsModules(CausalLM model, string method, string? options, int parts)
+    {
+        using var scope = NewDisposeScope();
+        model.train();
+        using var peft = Adapt(model, method, options);
+        TrainingNodeTests.Taken(model).ShouldBe((true, true));
+        var modules = Hooked(model, () => Gradients(model, peft));
+        Compare(Gradients(model, peft), modules, peft);
+        Compare(Trained(peft, new() { ParallelParts = parts }), modules, peft);
     }
 
     private static string Config(string method) => Factored.GetValueOrDefault(method) ?? Folded.GetValueOrDefault(method) ?? Scaling.GetValueOrDefault(method) ?? Prefixes[method];

@@ -13,7 +13,7 @@ internal static class Ia3Targets
         ["opt"] = (["q_proj", "k_proj", "fc2"], ["fc2"]), ["bart"] = (["q_proj", "v_proj", "fc2"], ["fc2"]), ["phi"] = (["q_proj", "v_proj", "fc2"], ["fc2"]),
         ["bert"] = (["key", "value", "output.dense"], ["output.dense"]), ["roberta"] = (["key", "value", "output.dense"], ["output.dense"]),
         ["deberta"] = (["in_proj", "output.dense"], ["output.dense"]), ["deberta-v2"] = (["key_proj", "value_proj", "output.dense"], ["output.dense"]),
-        ["llama"] = (["k_proj", "v_proj", "down_proj"], ["down_proj"]), ["mistral"] = (["k_proj", "v_proj", "down_proj"], ["down_proj"]),
+        ["llama"] = (["k_proj", "v_proj", "down_proj"], ["down_proj"]), ["mistral"] = (["k_proj", "v_proj", "down_proj"], ["down_proj"]), ["llama4"] = (["q_proj", "v_proj", "down_proj"], ["down_proj"]),
         ["mixtral"] = (["k_proj", "v_proj", "w2"], ["w2"]),
         ["gemma"] = (["q_proj", "v_proj", "down_proj"], ["down_proj"]), ["gemma2"] = (["q_proj", "v_proj", "down_proj"], ["down_proj"]),
         ["gemma3_text"] = (["q_proj", "v_proj", "down_proj"], ["down_proj"]),

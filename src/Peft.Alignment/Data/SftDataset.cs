@@ -125,10 +125,23 @@ public sealed class SftDataset : AlignmentDataset
         var passage = row.Passage(row.Has("messages") ? "messages" : row.Has("conversations") ? "conversations" : options.TextField);
         if (passage.IsEmpty) throw row.Wrong("there is nothing to learn: the text or conversation is empty. Remove the row, or give it");
         if (options.CompletionOnly == true) throw row.Wrong("CompletionOnly is true, but the row has no prompt and completion: give these fields, or leave CompletionOnly out");
-        if (passage.IsChat) return Conversation(passage, row);
+        if (passage.IsChat) return options.LastMessageOnly ? LastMessage(passage, row) : Conversation(passage, row);
         RefuseText(row);
         var ids = encoder.Encode(encoder.Ended(passage), row);
         return new(ids, ids);
+    }
+
+    private LabelledSequence LastMessage(Passage conversation, DataRow row)
+    {
+        if (conversation.Messages.Count < 2) throw row.Wrong("LastMessageOnly is true, but there is a single message, which has no prompt: remove the row");
+        return AfterPrompt(new([.. conversation.Messages.SkipLast(1)]), Conversation(conversation, row), row);
+    }
+
+    // Learns what follows the prompt.
+    private LabelledSequence AfterPrompt(Passage prompt, LabelledSequence whole, DataRow row)
+    {
+        var first = encoder.Divide(prompt, whole.Ids, row).Prompt.Length;
+        return new(whole.Ids, [.. whole.Labels.Select((each, i) => i < first ? Batch.IgnoredLabel : each)]);
     }
 
     private LabelledSequence PromptAndCompletion(DataRow row)
@@ -140,9 +153,7 @@ public sealed class SftDataset : AlignmentDataset
         if (prompt is { IsChat: true, IsEmpty: true }) throw row.Wrong("the prompt has no messages: give it, or put the conversation into \"messages\"");
         var both = prompt.Then(encoder.Ended(completion), row);
         var whole = both.IsChat ? Conversation(both, row) : Text(both, row);
-        if (options.CompletionOnly == false) return whole;
-        var first = encoder.Divide(prompt, whole.Ids, row).Prompt.Length;
-        return new(whole.Ids, [.. whole.Labels.Select((each, i) => i < first ? Batch.IgnoredLabel : each)]);
+        return options.CompletionOnly == false ? whole : AfterPrompt(prompt, whole, row);
     }
 
     private LabelledSequence Text(Passage text, DataRow row)

@@ -15,6 +15,9 @@ public sealed record SftDatasetOptions
     /// <summary>True to learn only what the assistant says in conversations (<see cref="ChatEncoding.AssistantMask"/>). False by default.</summary>
     public bool AssistantOnly { get; init; }
 
+    /// <summary>True to learn only the last message of conversations, and to take those before it as the prompt, as <see cref="GkdObjective"/> needs it. False by default.</summary>
+    public bool LastMessageOnly { get; init; }
+
     /// <summary>How rows are packed. Not at all by default.</summary>
     public PackingStrategy Packing { get; init; } = PackingStrategy.None;
 
@@ -37,6 +40,7 @@ public sealed record SftDatasetOptions
         if (MaxLength is null && Packing != PackingStrategy.None) yield return $"Packing ({Packing}) needs a MaxLength, but it is null.";
         if (Packing != PackingStrategy.None && Truncation == TruncationMode.KeepEnd) yield return $"Packing ({Packing}) keeps the start of rows, but Truncation is KeepEnd: leave one of them out.";
         if (Packing == PackingStrategy.Wrapped && Layout == BatchLayout.Packed) yield return "Wrapped rows attend to all before them, so that Layout cannot be Packed: use Padded, or the packing BestFit.";
+        if (LastMessageOnly && AssistantOnly) yield return "LastMessageOnly and AssistantOnly both say what is learned: leave one of them out.";
         if (string.IsNullOrEmpty(TextField)) yield return "TextField must name a field, but was empty.";
     }
 }

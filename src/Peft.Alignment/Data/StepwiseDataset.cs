@@ -90,7 +90,8 @@ public sealed class StepwiseDataset : AlignmentDataset
         if (steps.Count == 0) throw row.Wrong("there are no steps in \"completions\": remove the row");
         long[] Longs(string text) => [.. tokenizer.Encode(text, addSpecialTokens: false).Select(id => (long)id)];
         List<long> ids = [.. tokenizer.BeginOfSequenceId is { } begin ? [begin] : Array.Empty<long>(), .. Longs(row.Text("prompt"))];
-        if (options.MaxPromptLength is { } most && ids.Count > most) ids.RemoveRange(0, ids.Count - most);
+        var kept = tokenizer.BeginOfSequenceId is null ? 0 : 1;
+        if (options.MaxPromptLength is { } most && ids.Count > most) ids.RemoveRange(kept, ids.Count - most);
         List<long> labels = [.. Enumerable.Repeat((long)Batch.IgnoredLabel, ids.Count)];
         for (var i = 0; i < steps.Count; i++)
         {

@@ -7,7 +7,7 @@ namespace Peft;
 /// Generalized knowledge distillation (Agarwal et al. 2024, arXiv:2306.13649): the student learns the teacher's distribution over the next token, on texts of the dataset and on texts that it
 /// generates itself.
 /// </summary>
-/// <remarks>Batches hold ids, mask and labels of completions. A generated completion replaces that of the dataset: its prompt is what precedes the first label.</remarks>
+/// <remarks>Batches hold ids, mask and labels of completions. A generated completion replaces that of the dataset: its prompt is what precedes the first label, so that rows need a prompt: <c>prompt</c> and <c>completion</c>, or conversations with <see cref="SftDatasetOptions.LastMessageOnly"/>.</remarks>
 /// <param name="student">The student: a <see cref="Models.CausalLM"/>, usually with an adapter.</param>
 /// <param name="teacher">The teacher, with the student's vocabulary: a separate model, or another adapter of the student's base.</param>
 /// <param name="options">Settings; the defaults if null.</param>
@@ -51,6 +51,8 @@ public sealed class GkdObjective(ITrainable student, Reference teacher, GkdOptio
         var rollouts = new RolloutOptions { Rewards = [], MaxCompletionLength = settings.MaxNewTokens, Temperature = settings.Temperature };
         var seed = randint(long.MaxValue, [1], ScalarType.Int64).item<long>();
         using var prompts = PromptsOf(batch);
+        if (prompts.AttentionMask!.sum(dim: 1).le(One).nonzero() is var none && none.size(0) > 0)
+            throw new TrainingException($"Row {none[0].item<long>()} of the batch has no prompt: its labels begin with its first tokens, so that there is nothing to complete. Use rows of prompt and completion, or conversations with {nameof(SftDatasetOptions)}.{nameof(SftDatasetOptions.LastMessageOnly)}; texts can be distilled with Lambda 0 and without SequenceLevel.");
         var completions = onPolicy ? new Sampling(Policy.Model, rollouts, 1).Run(prompts, seed) : Policy.ByReference(model => new Sampling(model, rollouts, 1).Run(prompts, seed));
         var made = Sampling.ToBatch(completions, new Sampling(Policy.Model, rollouts, 1).Padding, masksTruncated: false, batch.InputIds.device);
         metrics.Add("completions/mean_length", completions.Average(each => (double)each.Tokens.Count));

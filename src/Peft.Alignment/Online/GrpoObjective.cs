@@ -29,9 +29,9 @@ public sealed class GrpoObjective(ITrainable policy, RolloutOptions rollouts, Gr
     protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options) => [.. settings.Errors(), .. base.Errors(model, options)];
 
     /// <inheritdoc/>
-    protected internal override IEnumerable<string> Warnings(ITrainable model, TrainingOptions options)
-        => settings is { ImportanceLevel: ImportanceLevel.Sequence, Loss: GrpoLoss.Dapo or GrpoLoss.Bnpo or GrpoLoss.DrGrpo or GrpoLoss.Cispo }
-            ? [$"The ratios are those of whole completions, but the loss {settings.Loss} is a mean over tokens, in which long completions count more: GSPO has the loss {nameof(GrpoLoss.Grpo)}."] : [];
+    protected internal override IEnumerable<string> Warnings(ITrainable model, TrainingOptions options, TrainingDataset data)
+        => [.. base.Warnings(model, options, data), .. settings is { ImportanceLevel: ImportanceLevel.Sequence, Loss: GrpoLoss.Dapo or GrpoLoss.Bnpo or GrpoLoss.DrGrpo or GrpoLoss.Cispo }
+            ? [$"The ratios are those of whole completions, but the loss {settings.Loss} is a mean over tokens, in which long completions count more: GSPO has the loss {nameof(GrpoLoss.Grpo)}."] : Array.Empty<string>()];
 
     /// <inheritdoc/>
     protected internal override IReadOnlyList<Batch> Divide(Batch batch, int parts)

@@ -12,7 +12,7 @@ internal sealed class MixtureSampling(Policy policy, RolloutOptions options, dou
     /// <param name="seed">Seed of the random generator.</param>
     public IReadOnlyList<Completion> Run(IReadOnlyList<Completion> prompts, int padding, long seed)
     {
-        var ends = options.EndTokenIds ?? policy.Model.Config.Ids("eos_token_id");
+        var ends = new Sampling(policy.Model, options, 1).EndTokens;
         var written = prompts.Select(_ => new List<int>()).ToArray();
         using var generator = new Generator((ulong)seed, policy.Model.Device);
         using var mode = new EvaluationMode(policy.Model);

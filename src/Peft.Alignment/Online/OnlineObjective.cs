@@ -44,8 +44,6 @@ public abstract class OnlineObjective : ReferencedObjective
     protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options)
         => [.. Rollouts.Errors(Generations, least), .. CallsTools || Rollouts.Tools.Count == 0 ? Array.Empty<string>() : [$"{nameof(Rollouts.Tools)} are for GRPO and RLOO only: leave them out."], .. NeedsReference ? Policy.Errors(model) : Policy.ModelErrors(model)];
 
-    private protected virtual bool NeedsReference => true;
-
     private protected virtual bool NeedsOld => StepsPerBatch > 1;
 
     private protected virtual bool MasksTruncated => false;
@@ -60,11 +58,11 @@ public abstract class OnlineObjective : ReferencedObjective
     /// <param name="metrics">Receives the metrics.</param>
     private protected abstract double[] Advantages(RewardTable rewards, Divergence? divergence, TrainingMetrics metrics);
 
-    /// <summary>Changes the completions of a batch into what the loss needs.</summary>
-    /// <param name="batch">The completions.</param>
+    /// <summary>Changes the completions of a step into what the loss needs.</summary>
+    /// <param name="batches">The completions, of equal widths.</param>
     /// <param name="training">False in an evaluation, which changes no state.</param>
     /// <param name="metrics">Receives the metrics.</param>
-    private protected virtual Batch Completed(Batch batch, bool training, TrainingMetrics metrics) => batch;
+    private protected virtual IReadOnlyList<Batch> Completed(IReadOnlyList<Batch> batches, bool training, TrainingMetrics metrics) => batches;
 
     /// <summary>Number of times that the completions are divided into mini-batches anew.</summary>
     private protected virtual int Divisions => 1;
@@ -131,7 +129,9 @@ public abstract class OnlineObjective : ReferencedObjective
         var padding = sampling.Padding;
         var completions = prompts.Select(batch => WithTools(Sample(batch, generations), sampling)).ToList();
         var all = completions.SelectMany(each => each).ToList();
-        var batches = completions.Select(each => Predicted(Sampling.ToBatch(each, padding, MasksTruncated, prompts[0].InputIds.device))).ToList();
+        // As in TRL, all completions of a step are padded to the longest.
+        var width = all.Max(each => each.Tokens.Count);
+        var batches = completions.Select(each => Predicted(Sampling.ToBatch(each, padding, MasksTruncated, prompts[0].InputIds.device, width))).ToList();
         var rewards = new RewardTable([.. Rollouts.Rewards.Select(reward => reward.Name)], [.. Rollouts.Rewards.Select(reward => reward.Weight)], RewardFunction.Call(Rollouts.Rewards, all, Cancellation), generations);
         var advantages = Advantages(rewards, DivergenceOf(batches), metrics);
         Report(all, rewards, training ? step + 1 : step, training, metrics);
@@ -144,15 +144,14 @@ public abstract class OnlineObjective : ReferencedObjective
                 // The rows' fractions of a step sum to the tokens of all completions.
                 ("num_items_in_batch", full([rows], Constant(tokens * miniBatches / all.Count), ScalarType.Float32, batches[i].InputIds.device)));
         }
-        return [.. batches.Select(batch => keep(Completed(batch, training, metrics)))];
+        return [.. Completed(batches, training, metrics).Select(keep)];
     }
 
     /// <summary>True at the end tokens of completions, <c>[rows, width]</c>.</summary>
     internal Tensor EndTokens(Batch batch)
     {
         var own = new Completions(batch).Of(batch.InputIds);
-        var ends = Rollouts.EndTokenIds ?? Policy.Model.Config.Ids("eos_token_id");
-        return ends.Select(end => own.eq(Constant(end))).Aggregate(zeros_like(own).to_type(ScalarType.Bool), (a, b) => a.logical_or(b));
+        return new Sampling(Policy.Model, Rollouts, 1).EndTokens.Select(end => own.eq(Constant(end))).Aggregate(zeros_like(own).to_type(ScalarType.Bool), (a, b) => a.logical_or(b));
     }
 
     /// <summary>A batch with further tensors.</summary>
@@ -228,6 +227,7 @@ public abstract class OnlineObjective : ReferencedObjective
         }
         var sums = rewards.Sums();
         if (training && Generations > 1 && sums.Chunk(Generations).All(group => group.All(sum => sum.Equals(group[0])))) OnlineLog.NoSignal(Rollouts.Logger, step);
+        if (training && Array.FindIndex(sums, double.IsNaN) is >= 0 and var first) OnlineLog.Unrewarded(Rollouts.Logger, step, sums.Count(double.IsNaN), sums.Length, completions[first].PromptText ?? string.Join(' ', completions[first].Prompt));
         // Of an evaluation those of its first batch.
         if (!training && metrics.Samples().ContainsKey(SamplesName)) return;
         for (var i = 0; i < Math.Min(Rollouts.LoggedSamples, completions.Count); i++)

@@ -45,7 +45,9 @@ public abstract class PairwiseObjective : OnlineObjective
     }
 
     // Completions of a prompt are adjacent when they are generated; the losses want halves.
-    private protected override Batch Completed(Batch batch, bool training, TrainingMetrics metrics)
+    private protected override IReadOnlyList<Batch> Completed(IReadOnlyList<Batch> batches, bool training, TrainingMetrics metrics) => [.. batches.Select(InHalves)];
+
+    private Batch InHalves(Batch batch)
     {
         var rows = batch.InputIds.size(0);
         var first = arange(Constant(0), Constant(rows), Constant(2), ScalarType.Int64, batch.InputIds.device);

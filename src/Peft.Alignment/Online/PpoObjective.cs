@@ -54,32 +54,47 @@ public sealed class PpoObjective(ActorCritic models, RolloutOptions rollouts, Pp
         return sums;
     }
 
-    private protected override Batch Completed(Batch batch, bool training, TrainingMetrics metrics)
+    // As in TRL, advantages are whitened over all completions of a step.
+    private protected override IReadOnlyList<Batch> Completed(IReadOnlyList<Batch> batches, bool training, TrainingMetrics metrics)
     {
-        var completions = new Completions(batch);
-        var scores = completions.Required("advantages");
-        if (settings.MissingEosPenalty is { } penalty) scores = scores.sub(EndTokens(batch).any(1).to_type(ScalarType.Float32).unsqueeze(1).neg().add(Constant(1), One).mul(Constant(penalty)));
-        var old = batch.Extra["old_per_token_logps"];
-        var values = completions.Of(WithoutLast(models.Values.Values(batch)));
-        var returns = new PpoReturns(old, batch.Extra["ref_per_token_logps"], values, scores, completions.Mask, settings, klCoefficient);
-        Report(metrics, returns, old, scores, completions);
-        metrics.Add("val/num_eos_tokens", EndTokens(batch).sum());
-        if (training) Adapt(returns.Kl.sum(dim: 1).mean().item<float>(), (int)completions.Rows);
-        var extra = new Dictionary<string, Tensor>
+        Tensor All(Func<Batch, Tensor> of) => cat([.. batches.Select(of)]);
+        var mask = All(batch => new Completions(batch).Mask);
+        var old = All(batch => batch.Extra["old_per_token_logps"]);
+        var scores = All(ScoresOf);
+        var values = All(batch => new Completions(batch).Of(WithoutLast(models.Values.Values(batch))));
+        var returns = new PpoReturns(old, All(batch => batch.Extra["ref_per_token_logps"]), values, scores, mask, settings, klCoefficient);
+        Report(metrics, returns, old, scores, mask);
+        metrics.Add("val/num_eos_tokens", All(EndTokens).sum());
+        if (training) Adapt(returns.Kl.sum(dim: 1).mean().item<float>(), (int)mask.size(0));
+        var start = 0L;
+        return [.. batches.Select(batch =>
         {
-            [Completions.MaskName] = batch.Extra[Completions.MaskName], ["old_per_token_logps"] = old, ["value_mask"] = returns.ValueMask, ["values"] = returns.Values,
-            ["advantages"] = returns.Advantages, ["returns"] = returns.Returns,
-        };
-        return new() { InputIds = batch.InputIds, AttentionMask = batch.AttentionMask, Weight = batch.Weight, Extra = extra };
+            var rows = batch.InputIds.size(0);
+            Tensor Own(Tensor all) => all.narrow(0, start, rows);
+            var extra = new Dictionary<string, Tensor>
+            {
+                [Completions.MaskName] = batch.Extra[Completions.MaskName], ["old_per_token_logps"] = Own(old), ["value_mask"] = Own(returns.ValueMask), ["values"] = Own(returns.Values),
+                ["advantages"] = Own(returns.Advantages), ["returns"] = Own(returns.Returns),
+            };
+            start += rows;
+            return new Batch { InputIds = batch.InputIds, AttentionMask = batch.AttentionMask, Weight = batch.Weight, Extra = extra };
+        })];
+    }
+
+    private Tensor ScoresOf(Batch batch)
+    {
+        var scores = new Completions(batch).Required("advantages");
+        if (settings.MissingEosPenalty is not { } penalty) return scores;
+        return scores.sub(EndTokens(batch).any(1).to_type(ScalarType.Float32).unsqueeze(1).neg().add(Constant(1), One).mul(Constant(penalty)));
     }
 
     /// <summary>Adds the metrics of a rollout.</summary>
-    internal void Report(TrainingMetrics metrics, PpoReturns returns, Tensor old, Tensor scores, Completions completions)
+    internal void Report(TrainingMetrics metrics, PpoReturns returns, Tensor old, Tensor scores, Tensor mask)
     {
         var penalties = returns.Penalties.sum(dim: 1).mean();
         metrics.Add("objective/kl", returns.Kl.sum(dim: 1).mean());
         // As in TRL, a position of padding counts −1.
-        metrics.Add("objective/entropy", old.neg().sum(dim: 1).sub(completions.Mask.neg().add(Constant(1), One).sum(dim: 1)).mean());
+        metrics.Add("objective/entropy", old.neg().sum(dim: 1).sub(mask.neg().add(Constant(1), One).sum(dim: 1)).mean());
         metrics.Add("objective/non_score_reward", penalties);
         metrics.Add("objective/rlhf_reward", penalties.add(scores.mean(), One));
         metrics.Add("objective/scores", scores.mean());

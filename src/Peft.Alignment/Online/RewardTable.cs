@@ -24,12 +24,18 @@ internal sealed record RewardTable(IReadOnlyList<string> Names, IReadOnlyList<do
         for (var k = 0; k < Names.Count; k++)
         {
             var column = Values.Select(row => row[k]).ToArray();
-            metrics.Add($"rewards/{Names[k]}/mean", Statistics.Mean(column));
-            metrics.Add($"rewards/{Names[k]}/std", Statistics.Deviation(column));
+            AddNumber($"rewards/{Names[k]}/mean", Statistics.Mean(column));
+            AddNumber($"rewards/{Names[k]}/std", Statistics.Deviation(column));
         }
         var sums = Sums();
-        metrics.Add("reward", Statistics.Mean(sums));
-        metrics.Add("reward_std", Statistics.Deviation(sums));
+        AddNumber("reward", Statistics.Mean(sums));
+        AddNumber("reward_std", Statistics.Deviation(sums));
         metrics.Add("frac_reward_zero_std", deviations.Average(deviation => Math.Abs(deviation) <= 1e-8 ? 1.0 : 0));
+
+        // As in TRL, what no completion of the step has does not count in means over steps.
+        void AddNumber(string name, double value)
+        {
+            if (!double.IsNaN(value)) metrics.Add(name, value);
+        }
     }
 }

@@ -22,6 +22,7 @@ internal sealed class Sampling(CausalLM model, RolloutOptions options, int gener
     public IReadOnlyList<Completion> Run(Batch prompts, long seed)
     {
         var ids = PromptsOf(prompts);
+        if (prompts.Fields is { } fields && fields.Count != ids.Length) throw new ArgumentException($"The batch has the fields of {fields.Count} rows, but {ids.Length} prompts: give those of each.", nameof(prompts));
         var ends = EndTokens;
         var generated = model.Generate(ids, settings with { Seed = seed });
         return [.. generated.Select((tokens, i) => new Completion
@@ -64,9 +65,10 @@ internal sealed class Sampling(CausalLM model, RolloutOptions options, int gener
     /// <param name="padding">The padding token.</param>
     /// <param name="masksTruncated">True to leave out completions that did not end.</param>
     /// <param name="device">Device of the tensors.</param>
-    public static Batch ToBatch(IReadOnlyList<Completion> completions, int padding, bool masksTruncated, Device device)
+    /// <param name="leastWidth">The smallest width of the completions, which may be that of other batches.</param>
+    public static Batch ToBatch(IReadOnlyList<Completion> completions, int padding, bool masksTruncated, Device device, int leastWidth = 0)
     {
-        var (before, after) = (completions.Max(each => each.Prompt.Count), completions.Max(each => each.Tokens.Count));
+        var (before, after) = (completions.Max(each => each.Prompt.Count), Math.Max(leastWidth, completions.Max(each => each.Tokens.Count)));
         var (width, rows) = (before + after, completions.Count);
         var (ids, mask, own) = (new long[rows * width], new long[rows * width], new long[rows * after]);
         Array.Fill(ids, padding);

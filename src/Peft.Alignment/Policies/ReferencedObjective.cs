@@ -7,9 +7,22 @@ public abstract class ReferencedObjective : Objective
 {
     private const string StatePrefix = "reference.";
 
-    private protected ReferencedObjective(ITrainable policy, Reference? reference) => Policy = new(policy, reference ?? Reference.Base);
+    private readonly string? learned;
+
+    private protected ReferencedObjective(ITrainable policy, Reference? reference)
+    {
+        Policy = new(policy, reference ?? Reference.Base);
+        // Another reference than TRL's, which is the policy as it is at first.
+        if (reference is null && policy is PeftModel peft) learned = peft.Active.FirstOrDefault(name => peft.Find(name).HasLearned);
+    }
 
     internal Policy Policy { get; }
+
+    private protected virtual bool NeedsReference => true;
+
+    /// <inheritdoc/>
+    protected internal override IEnumerable<string> Warnings(ITrainable model, TrainingOptions options, TrainingDataset data)
+        => learned is null || !NeedsReference ? [] : [$"The adapter '{learned}' was trained before, but the reference is the model without it. If the policy should stay near what it is now, pass its copy as the reference: model.AddReference(). If not, pass Reference.Base."];
 
     /// <inheritdoc/>
     protected internal override void AfterStep(int step) => Policy.MoveReference(step);

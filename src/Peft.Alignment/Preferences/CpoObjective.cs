@@ -22,7 +22,7 @@ public sealed class CpoObjective(ITrainable policy, CpoOptions? options = null) 
     protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options) => [.. settings.Errors(), .. policy.Errors(model)];
 
     /// <inheritdoc/>
-    protected internal override IEnumerable<string> Warnings(ITrainable model, TrainingOptions options) => settings.Warnings();
+    protected internal override IEnumerable<string> Warnings(ITrainable model, TrainingOptions options, TrainingDataset data) => settings.Warnings();
 
     /// <inheritdoc/>
     protected internal override IReadOnlyList<Batch> Divide(Batch batch, int parts)

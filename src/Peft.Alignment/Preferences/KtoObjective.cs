@@ -27,9 +27,15 @@ public sealed class KtoObjective(ITrainable policy, KtoOptions? options = null, 
     protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options) => [.. settings.Errors(), .. Policy.Errors(model)];
 
     /// <inheritdoc/>
-    protected internal override IEnumerable<string> Warnings(ITrainable model, TrainingOptions options)
-        => settings.Loss == KtoLoss.Kto && options.BatchSize == 1
-            ? ["BatchSize is 1: KTO compares rewards with the divergence of the batch, which is noise for a single row. Use batches of at least 2 rows, better 8 and more; GradientAccumulation does not help."] : [];
+    protected internal override IEnumerable<string> Warnings(ITrainable model, TrainingOptions options, TrainingDataset data)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        foreach (var warning in base.Warnings(model, options, data)) yield return warning;
+        if (settings.Loss == KtoLoss.Kto && options.BatchSize == 1)
+            yield return "BatchSize is 1: KTO compares rewards with the divergence of the batch, which is noise for a single row. Use batches of at least 2 rows, better 8 and more; GradientAccumulation does not help.";
+        if (data is UnpairedDataset { DesirableRows: > 0 and var wanted, UndesirableRows: > 0 and var unwanted } && settings.Ratio(wanted, unwanted) is < 1 or > 4 / 3.0)
+            yield return $"There are {wanted} desirable and {unwanted} undesirable rows: DesirableWeight · {wanted} / (UndesirableWeight · {unwanted}) is {settings.Ratio(wanted, unwanted).ToString("G3", System.Globalization.CultureInfo.InvariantCulture)}, but should be between 1 and 1.33 (arXiv:2402.01306, section 4.2). Set the weights so.";
+    }
 
     /// <summary>Computes what the loss of each batch compares with: the divergence needs the whole batch, whose rows may then run in parts.</summary>
     protected internal override IReadOnlyList<Batch> Prepare(IReadOnlyList<Batch> batches, int step, TrainingMetrics metrics)

@@ -15,6 +15,9 @@ public sealed record KtoOptions
     /// <summary>Weight of undesirable texts, λ_U. 1 by default.</summary>
     public double UndesirableWeight { get; init; } = 1;
 
+    /// <summary>The weight of all desirable rows, as a multiple of that of the undesirable ones.</summary>
+    internal double Ratio(int desirable, int undesirable) => DesirableWeight * desirable / (UndesirableWeight * undesirable);
+
     /// <summary>Reasons that the options cannot be used; empty if they can.</summary>
     internal IEnumerable<string> Errors()
     {

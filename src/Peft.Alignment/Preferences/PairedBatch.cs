@@ -48,13 +48,21 @@ internal static class PairedBatch
     /// <exception cref="DatasetException">The data has another number of texts for each pair.</exception>
     public static void CheckRows(Batch batch, int texts = 2)
     {
-        if (texts > 1 && batch.Extra.GetValueOrDefault(TextsPerPair) is { } counts && counts[0].item<long>() is var own && own != texts)
+        if (texts > 1 && TextsOf(batch) is { } own && own != texts)
             throw new DatasetException(own < texts ? "The data has pairs, but TPO learns from a third, gold completion too: read the field \"reference\" (PreferenceDatasetOptions.HasReference), or set TpoAlpha to 0."
                 : "The data has a third completion for each pair, which only TPO with TpoAlpha above 0 learns from: read it without PreferenceDatasetOptions.HasReference.");
         if (TensorRules.RequireAlive(batch.InputIds, nameof(Batch.InputIds)).shape is not [> 0 and var rows, > 0] || rows % texts != 0)
             throw new ArgumentException($"The ids are {TensorRules.Describe(batch.InputIds)}, but must be [{(texts == 1 ? "rows" : $"{texts} · pairs")}, sequence]{(texts == 1 ? "" : $": first all {string.Join(", then all ", Texts.Take(texts))} texts")}.", nameof(batch));
         TensorRules.RequireWhole(batch.InputIds, nameof(Batch.InputIds));
         if (batch.AttentionMask is { } mask) CheckMask(mask, "attention_mask", batch.InputIds);
+    }
+
+    // Null for batches that no dataset made.
+    private static long? TextsOf(Batch batch)
+    {
+        if (batch.Extra.GetValueOrDefault(TextsPerPair) is not { } counts) return null;
+        using var first = counts[0];
+        return first.item<long>();
     }
 
     /// <summary>Throws if a mask is missing or does not have the shape of its ids.</summary>

@@ -25,7 +25,7 @@ public sealed class TpoObjective(ITrainable policy, TpoOptions? options = null) 
     protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options) => [.. settings.Errors(), .. policy.Errors(model)];
 
     /// <inheritdoc/>
-    protected internal override IEnumerable<string> Warnings(ITrainable model, TrainingOptions options) => settings.Warnings();
+    protected internal override IEnumerable<string> Warnings(ITrainable model, TrainingOptions options, TrainingDataset data) => settings.Warnings();
 
     /// <inheritdoc/>
     protected internal override IReadOnlyList<Batch> Divide(Batch batch, int parts)

@@ -17,13 +17,17 @@ internal static class DataFiles
     public static TrainingDataset Preferences(DataSource source, RowReading reading)
         => PreferenceDataset.From(Require(source, ["chosen", "rejected"]), reading.Tokenizer, new() { MaxLength = reading.MaxLength }, reading.Logger, reading.Cache);
 
+    /// <summary>Completions with labels: <c>prompt</c>, <c>completion</c> and <c>label</c>; or pairs.</summary>
+    public static TrainingDataset Unpaired(DataSource source, RowReading reading)
+        => UnpairedDataset.From(Require(source, ["prompt", "completion", "label"], ["chosen", "rejected"]), reading.Tokenizer, new() { MaxLength = reading.MaxLength }, reading.Logger, reading.Cache);
+
     /// <summary>Pairs for a reward model.</summary>
     public static TrainingDataset Rewards(DataSource source, RowReading reading)
         => RewardDataset.From(Require(source, ["chosen", "rejected"]), reading.Tokenizer, new() { MaxLength = reading.MaxLength }, reading.Logger, reading.Cache);
 
     /// <summary>Prompts, with further columns for the reward functions.</summary>
     public static PromptDataset Prompts(DataSource source, RowReading reading)
-        => PromptDataset.From(Require(source, ["prompt"]), reading.Tokenizer, new() { MaxLength = reading.MaxLength }, reading.Logger, reading.Cache);
+        => PromptDataset.From(Require(source, ["prompt"]), reading.Tokenizer, new() { MaxLength = reading.GivenLength }, reading.Logger, reading.Cache);
 
     /// <summary>Maximum number of tokens of a text that is classified as a whole.</summary>
     public static int Limit(RowReading reading) => Math.Min(reading.MaxLength, reading.Tokenizer.MaxLength ?? reading.MaxLength);
@@ -36,7 +40,7 @@ internal static class DataFiles
         var columns = rows.Columns;
         if (columns.Count == 0) throw new ToolException($"{source.Path} has no rows.");
         return forms.Any(form => form.All(columns.Contains)) ? rows
-            : throw new ToolException($"{source.Path} has the columns {string.Join(", ", columns)}, but this command reads {string.Join(", or ", forms.Select(form => string.Join(" and ", form)))}: rename them by --columns old=new.{(columns.Contains("chosen") && columns.Contains("rejected") ? " Pairs are for `peft dpo` and `peft reward`." : "")}");
+            : throw new ToolException($"{source.Path} has the columns {string.Join(", ", columns)}, but this command reads {string.Join(", or ", forms.Select(form => string.Join(" and ", form)))}: rename them by --columns old=new.{(columns.Contains("chosen") && columns.Contains("rejected") ? " Pairs are for `peft dpo`, `kto` and `reward`." : "")}");
     }
 
     /// <summary>The texts of a column.</summary>

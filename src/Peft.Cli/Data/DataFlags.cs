@@ -6,7 +6,8 @@ using Peft.Models;
 namespace Peft.Cli;
 
 /// <summary>The options that name the training and evaluation rows.</summary>
-internal sealed class DataFlags
+/// <param name="hasPrompts">True if the rows are prompts, which cannot be truncated.</param>
+internal sealed class DataFlags(bool hasPrompts = false)
 {
     private readonly Option<string> data = new("--data", "-d") { Description = "The rows: a file (.txt, .jsonl, .json, .csv, .tsv, .parquet, .arrow, also .gz), a folder of Hugging Face's datasets, or a dataset's name on the hub.", HelpName = "file|folder|id" };
     private readonly Option<string> split = new("--split") { Description = "The split of a folder or of a dataset on the hub.", HelpName = "name", DefaultValueFactory = _ => "train" };
@@ -15,7 +16,8 @@ internal sealed class DataFlags
     private readonly Option<string> evaluation = new("--eval-data") { Description = "The rows to evaluate on.", HelpName = "file|folder|id" };
     private readonly Option<string> evaluationSplit = new("--eval-split") { Description = "The split to evaluate on, of --eval-data or else of --data.", HelpName = "name" };
     private readonly Option<string> evaluationShare = new("--eval-share") { Description = "Fraction of the rows to hold out for evaluation.", HelpName = "0…1" };
-    private readonly Option<int> maxLength = new("--max-length") { Description = "Maximum tokens of a row; longer rows are truncated.", HelpName = "int", DefaultValueFactory = _ => 1024 };
+    private readonly Option<int?> maxLength = hasPrompts ? new("--max-length") { Description = "Maximum tokens of a prompt (none); longer ones are left out.", HelpName = "int" }
+        : new("--max-length") { Description = "Maximum tokens of a row; longer rows are truncated.", HelpName = "int", DefaultValueFactory = _ => 1024 };
 
     private readonly Option<string> cache = new("--token-cache") { Description = "Keep the tokens of the rows in this folder: the same rows with the same tokenizer and settings are not tokenized again.", HelpName = "folder" };
     private readonly Option<bool> stream = new("--stream") { Description = "Tokenize the rows in the background while the model trains, instead of all of them before: for rows that do not fit in memory. Rows are shuffled within a buffer." };

@@ -3,7 +3,7 @@ using Peft.Report;
 
 namespace Peft.Cli;
 
-/// <summary>The commands that train: <c>train</c>, <c>sft</c>, <c>dpo</c>, <c>grpo</c> and <c>reward</c>.</summary>
+/// <summary>The commands that train: <c>train</c>, <c>sft</c>, <c>dpo</c>, <c>kto</c>, <c>grpo</c>, <c>rloo</c> and <c>reward</c>.</summary>
 internal static class TrainingCommand
 {
     private const int SampleLength = 64;
@@ -11,7 +11,7 @@ internal static class TrainingCommand
     public static Command Create(PeftTool tool, TrainingTask task)
     {
         var (model, from, method, run) = (task.Model, task.Adapter, new MethodFlags(), new RunFlags());
-        var data = new DataFlags();
+        var data = new DataFlags(task.HasPrompts);
         var template = new Option<string>("--chat-template") { Description = "A Jinja file, for tokenizers without a chat template.", HelpName = "file" };
         return tool.Command(task.Name, task.Description, [.. model.All, .. data.All, template, from, .. method.All, .. run.All, .. task.Options], context =>
         {

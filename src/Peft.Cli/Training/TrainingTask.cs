@@ -26,6 +26,9 @@ internal abstract class TrainingTask(string name, string description)
     /// <summary>Loads the model.</summary>
     public virtual PretrainedModel Load(ToolContext context, string model, LoadOptions options) => CausalLM.FromPretrained(model, options);
 
+    /// <summary>True if the rows are prompts.</summary>
+    public virtual bool HasPrompts => false;
+
     /// <summary>Opens rows.</summary>
     /// <param name="context">The call.</param>
     /// <param name="source">The rows.</param>

@@ -47,6 +47,9 @@ public sealed class Adapter
     /// <summary>True if the adapter is not trainable.</summary>
     public bool IsFrozen { get; internal set; }
 
+    /// <summary>True if the adapter was trained, or loaded from a file.</summary>
+    internal bool HasLearned { get; set; }
+
     /// <summary>Warnings for the user, such as a base model with another name or an exclusion that matches nothing.</summary>
     public IReadOnlyList<string> Warnings { get; internal set; } = [];
 
@@ -71,6 +74,7 @@ public sealed class Adapter
 
     internal void Loaded()
     {
+        HasLearned = true;
         foreach (var (_, owner) in Owners) owner.Loaded();
     }
 

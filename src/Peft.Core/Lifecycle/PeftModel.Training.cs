@@ -54,6 +54,7 @@ public sealed partial class PeftModel
     /// <inheritdoc/>
     public void AfterStep(int step, int totalSteps)
     {
+        foreach (var name in active) Find(name).HasLearned = true;
         foreach (var part in Parts<ITrainingSchedule>()) part.AfterStep(step, totalSteps);
     }
 

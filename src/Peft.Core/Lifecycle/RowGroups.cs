@@ -10,7 +10,6 @@ namespace Peft;
 /// </summary>
 internal sealed class RowGroups
 {
-    private readonly string path;
     private readonly int count;
     private readonly (long[] Rows, AdapterLayer[] Layers)[] groups;
     private readonly long[] order;   // index of each row in the concatenated groups
@@ -21,7 +20,7 @@ internal sealed class RowGroups
 
     public RowGroups(Target target, IReadOnlyList<Adapter?> adapters)
     {
-        (this.target, path) = (target, target.Path);
+        this.target = target;
         count = adapters.Count;
         groups = [.. adapters.Select((adapter, row) => (adapter, row)).GroupBy(pair => pair.adapter)
             .Select(group => (group.Select(pair => (long)pair.row).ToArray(), group.Key?.At(target) ?? []))];
@@ -42,7 +41,7 @@ internal sealed class RowGroups
     public Tensor Forward(AdapterSite site, Tensor input, bool keepsStacked = false)
     {
         if (input.size(0) != count)
-            throw new PeftException($"{path} received a batch of {input.size(0)} rows, but adapters were assigned to {count} rows. Pass one adapter (or {nameof(PeftModel)}.{nameof(PeftModel.Base)}) per row.");
+            throw new PeftException($"{target.Path} received a batch of {input.size(0)} rows, but adapters were assigned to {count} rows. Pass one adapter (or {nameof(PeftModel)}.{nameof(PeftModel.Base)}) per row.");
         if (groups.Length == 1) return site.Forward(groups[0].Layers, input, null);
         if (Together(site, input, keepsStacked) is { } all) return all;
         using var scope = NewDisposeScope();

@@ -6,6 +6,8 @@ namespace Peft;
 /// <summary>Matches module names by Hugging Face PEFT's rules.</summary>
 internal static class TargetMatcher
 {
+    private const int ManyPaths = 20;
+
     /// <summary>Finds the targets of options, and resolves the default names in the options.</summary>
     public static (IReadOnlyList<Target> Targets, TargetedOptions Options) Match(TargetedOptions options, ModelTree model)
     {
@@ -15,8 +17,26 @@ internal static class TargetMatcher
         RequireMatches(selector, options, matches, model);
 
         // A file stores the resolved names, since the meaning of "all-linear" and of defaults depends on the reader's version.
-        ModuleSelector resolved = selector.IsAllLinear ? matches.Select(target => target.Path).ToArray() : selector;
+        ModuleSelector resolved = selector.IsAllLinear ? NamesOf(matches.ConvertAll(target => target.Path), model) : selector;
         return (matches, options with { TargetModules = resolved });
+    }
+
+    // As in Hugging Face PEFT, many paths become the last parts that no other module has: q_proj. Methods that share tensors among modules of a name know them by it.
+    private static string[] NamesOf(IReadOnlyList<string> paths, ModelTree model)
+    {
+        if (paths.Count < ManyPaths) return [.. paths];
+        var others = model.ModulePaths.Except(paths).SelectMany(Endings).ToHashSet(StringComparer.Ordinal);
+        var names = new List<string>();
+        foreach (var path in paths)
+            if (!names.Any(name => ModuleSelector.Means(name, path))) names.Add(Endings(path).First(ending => !others.Contains(ending)));
+        return [.. names];
+    }
+
+    // q_proj, self_attn.q_proj, …
+    private static IEnumerable<string> Endings(string path)
+    {
+        for (var dot = path.LastIndexOf('.'); dot >= 0; dot = dot == 0 ? -1 : path.LastIndexOf('.', dot - 1)) yield return path[(dot + 1)..];
+        yield return path;
     }
 
     /// <summary>Returns warnings for options without effect, such as a misspelt exclusion. They are not errors, since a file may be used with several models.</summary>

@@ -73,5 +73,8 @@ public abstract class Objective
     protected internal virtual IEnumerable<string> Errors(ITrainable model, TrainingOptions options) => [];
 
     /// <summary>Warnings that the trainer logs at the beginning of a run.</summary>
-    protected internal virtual IEnumerable<string> Warnings(ITrainable model, TrainingOptions options) => [];
+    /// <param name="model">The model.</param>
+    /// <param name="options">Options of the run.</param>
+    /// <param name="data">The training rows.</param>
+    protected internal virtual IEnumerable<string> Warnings(ITrainable model, TrainingOptions options, TrainingDataset data) => [];
 }

@@ -15,6 +15,8 @@ internal sealed class RunLog : IDisposable
     private readonly StreamWriter? lines;
     private readonly string paths;
     private readonly TrainingMetrics metrics = new();
+    private double loss;
+    private int steps;
 
     /// <param name="options">Options with the TensorBoard folder and the JSON Lines file.</param>
     /// <param name="logger">The logger.</param>
@@ -27,9 +29,11 @@ internal sealed class RunLog : IDisposable
         if (options.JsonLogFile is { } file) lines = Named(() => Open(file, resumedStep));
     }
 
-    /// <summary>Adds the metrics of a step to the means that <see cref="Step"/> logs.</summary>
+    /// <summary>Adds the loss and the metrics of a step to the means that <see cref="Step"/> logs.</summary>
     public void Add(TrainingProgress step)
     {
+        loss += step.Loss;
+        steps++;
         foreach (var (name, value) in step.Metrics) metrics.Add(name, value);
     }
 
@@ -37,10 +41,12 @@ internal sealed class RunLog : IDisposable
     {
         var means = metrics.Means();
         metrics.Dispose();
-        TrainingLog.Step(logger, step.Step, step.TotalSteps, step.Loss, step.GradientNorm, step.LearningRate);
+        var mean = loss / steps;
+        (loss, steps) = (0, 0);
+        TrainingLog.Step(logger, step.Step, step.TotalSteps, mean, step.GradientNorm, step.LearningRate);
         Write(step.Step, new Dictionary<string, double>
         {
-            ["train/loss"] = step.Loss,
+            ["train/loss"] = mean,
             ["train/gradient_norm"] = step.GradientNorm,
             ["train/learning_rate"] = step.LearningRate,
             ["train/epoch"] = step.Epoch,

@@ -80,7 +80,7 @@ internal sealed class TrainingRun : IDisposable
         trainer.Model.Module.train(trainer.Goal.UsesDropout);
         TrainingLog.Started(trainer.Logger, parameters.Tensors.Count, parameters.Buffers.Sum(buffer => buffer.Slices.Sum(slice => slice.Length)),
             totalSteps, options.BatchSize * options.GradientAccumulation, state.Step, optimizer.LearningRate);
-        foreach (var warning in trainer.Model.Warnings.Concat(trainer.Data.Warnings).Concat(trainer.Goal.Warnings(trainer.Model, options))) TrainingLog.Warning(trainer.Logger, warning);
+        foreach (var warning in trainer.Model.Warnings.Concat(trainer.Data.Warnings).Concat(trainer.Goal.Warnings(trainer.Model, options, trainer.Data))) TrainingLog.Warning(trainer.Logger, warning);
         foreach (var callback in trainer.Callbacks) callback.OnTrainBegin(control);
         using var step = new TrainingStep(trainer, parameters, optimizer, memory, state.Division);
         if (state.EvaluationDue) Evaluate();

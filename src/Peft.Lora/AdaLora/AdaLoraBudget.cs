@@ -26,7 +26,7 @@ internal sealed class AdaLoraBudget : SharedTensors, IPenalty, ITrainingSchedule
 
     public void AfterStep(int step, int totalSteps)
     {
-        var total = options.TotalSteps ?? totalSteps;
+        var total = options.GivenSteps ?? totalSteps;
         var last = total - options.FinalSteps;
         if (options.WarmupSteps >= last)
             throw new AdapterOptionsException($"WarmupSteps ({options.WarmupSteps}) and FinalSteps ({options.FinalSteps}) together must be fewer than the {total} steps of the training.");

@@ -39,7 +39,10 @@ public sealed record AdaLoraOptions() : BiasedOptions("ADALORA"), ISavedAfterTra
     /// <summary>Weight of the loss term that keeps the rows of A and the columns of B orthonormal.</summary>
     [JsonPropertyName("orth_reg_weight"), AtLeast(0)] public double OrthogonalityWeight { get; init; } = 0.5;
 
-    /// <summary>Total number of training steps used by the rank schedule. If null, the trainer's number of steps.</summary>
+    /// <summary>
+    /// Total number of training steps used by the rank schedule. If null, the trainer's number of steps. Hugging Face PEFT reads no file without a number:
+    /// an adapter that was not trained is saved with <see cref="int.MaxValue"/>, which means the same as null.
+    /// </summary>
     [JsonPropertyName("total_step")] public int? TotalSteps { get; init; }
 
     /// <summary>For each layer, keyed by <c>&lt;path&gt;.lora_E</c>, the initial singular values that were kept. Set by training.</summary>
@@ -48,20 +51,24 @@ public sealed record AdaLoraOptions() : BiasedOptions("ADALORA"), ISavedAfterTra
     /// <summary>True to initialize the adapter as a no-op (E is zero); false for random factors.</summary>
     [JsonPropertyName("init_lora_weights")] public bool InitWeights { get; init; } = true;
 
+    /// <summary>The steps of the schedule, or null for those of the trainer.</summary>
+    internal int? GivenSteps => TotalSteps == int.MaxValue ? null : TotalSteps;
+
+    protected override ModuleSelector? DefaultTargets(ModelTree model) => DefaultsFor(model, MethodTargets.AdaLora) ?? base.DefaultTargets(model);
+
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
         if (TargetRank < 1 || TargetRank > InitialRank) yield return $"TargetRank must be between 1 and InitialRank ({InitialRank}), but was {TargetRank}.";
         if (!(SensitivitySmoothing is > 0 and < 1)) yield return $"SensitivitySmoothing must be between 0 and 1, but was {SensitivitySmoothing}.";
         if (!(UncertaintySmoothing is > 0 and < 1)) yield return $"UncertaintySmoothing must be between 0 and 1, but was {UncertaintySmoothing}.";
-        if (TotalSteps is { } total && WarmupSteps + FinalSteps >= total) yield return $"WarmupSteps ({WarmupSteps}) and FinalSteps ({FinalSteps}) together must be fewer than TotalSteps ({total}).";
+        if (GivenSteps is { } total && WarmupSteps + FinalSteps >= total) yield return $"WarmupSteps ({WarmupSteps}) and FinalSteps ({FinalSteps}) together must be fewer than TotalSteps ({total}).";
     }
 
     AdapterOptions ISavedAfterTraining.AfterTraining(IReadOnlyList<AdapterLayer> layers)
     {
         var ranked = layers.OfType<AdaLoraLayer>().ToList();
-        // Hugging Face PEFT reads no file without it.
-        var saved = this with { TotalSteps = TotalSteps ?? ranked.FirstOrDefault()?.TotalSteps ?? WarmupSteps + FinalSteps + 1 };
+        var saved = this with { TotalSteps = GivenSteps ?? ranked.FirstOrDefault()?.TotalSteps ?? int.MaxValue };
         if (!ranked.Any(layer => layer.IsPruned)) return saved;
         return saved with { RankPattern = ranked.ToDictionary(layer => PatternKey(layer.Target), layer => Merge(RankPattern?.GetValueOrDefault(PatternKey(layer.Target)), layer.KeptRanks())) };
     }

@@ -24,5 +24,7 @@ public sealed record C3aOptions() : BiasedOptions("C3A")
     /// </summary>
     [JsonIgnore] public bool ExactGradient { get; init; }
 
+    protected override ModuleSelector? DefaultTargets(ModelTree model) => DefaultsFor(model, MethodTargets.Spectral) ?? base.DefaultTargets(model);
+
     protected override AdapterLayer CreateLayer(Target target) => new C3aLayer(target, this);
 }

@@ -16,9 +16,16 @@ public static class LoraCombining
         ArgumentNullException.ThrowIfNull(parts);
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
-        // As in Hugging Face PEFT: each kind would give the weighted adapter itself, but those of updates would apply its scaling twice.
-        if (parts.Count == 1) options = options with { Kind = Combination.Linear, Rank = null };
+        if (parts is [var (_, weight)]) return Weighted(model, name, parts, weight, options);
         return Build(model, name, parts, options, (here, target) => Factors(here, options, options.Rank ?? here.Max(each => each.Layer.Rank), target));
+    }
+
+    // One adapter times its weight, as in Hugging Face PEFT: kinds that work on updates would apply its scaling twice.
+    private static PeftModel Weighted(PeftModel model, string name, IReadOnlyList<(string Name, double Weight)> parts, double weight, CombinationOptions options)
+    {
+        if (options.Rank is { } rank) return Build(model, name, parts, options, (here, _) => Decompose(here[0].Layer.Delta().mul(Constant(weight)), rank, options.Clamp));
+        var same = new CombinationOptions { Kind = Combination.Cat };
+        return Build(model, name, parts, same, (here, target) => Factors(here, same, here[0].Layer.Rank, target));
     }
 
     private static PeftModel Build(PeftModel model, string name, IReadOnlyList<(string Name, double Weight)> parts, CombinationOptions options,

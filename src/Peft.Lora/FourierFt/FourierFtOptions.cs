@@ -23,5 +23,7 @@ public sealed record FourierFtOptions() : BiasedOptions("FOURIERFT")
     /// <summary>True to initialize the adapter as a no-op; false (Hugging Face PEFT's default) for a random spectrum.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; }
 
+    protected override ModuleSelector? DefaultTargets(ModelTree model) => DefaultsFor(model, MethodTargets.Spectral) ?? base.DefaultTargets(model);
+
     protected override AdapterLayer CreateLayer(Target target) => new FourierFtLayer(target, this);
 }

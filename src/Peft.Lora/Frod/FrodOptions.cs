@@ -32,6 +32,8 @@ public sealed record FrodOptions() : BiasedOptions("FROD")
     [JsonInclude, JsonPropertyName("progressbar")] internal bool ShowsProgress { get; init; } = true;
     [JsonInclude, JsonPropertyName("runtime_offload_base_weight")] internal bool OffloadsBase { get; init; }
 
+    protected override ModuleSelector? DefaultTargets(ModelTree model) => DefaultsFor(model, MethodTargets.Vera) ?? base.DefaultTargets(model);
+
     protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
         var shared = new FrodProjections(this, targets);

@@ -27,5 +27,7 @@ public sealed record OsfOptions() : TargetedOptions("OSF")
         return searched.At(target.Path, FrozenRank) is { } kept ? Math.Min(all, (long)(kept < 1 ? all * kept : kept)) : all / 2;
     }
 
+    protected override ModuleSelector? DefaultTargets(ModelTree model) => DefaultsFor(model, MethodTargets.Osf) ?? base.DefaultTargets(model);
+
     protected override AdapterLayer CreateLayer(Target target) => new OsfLayer(target, this);
 }

@@ -19,5 +19,7 @@ public sealed record ShiraOptions() : TargetedOptions("SHIRA")
     /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
+    protected override ModuleSelector? DefaultTargets(ModelTree model) => DefaultsFor(model, MethodTargets.Vera) ?? base.DefaultTargets(model);
+
     protected override AdapterLayer CreateLayer(Target target) => new ShiraLayer(target, this);
 }

@@ -35,6 +35,8 @@ public sealed record VbLoraOptions() : BiasedOptions("VBLORA")
     /// <summary>Standard deviation of the logits' initialization.</summary>
     [JsonPropertyName("init_logits_std")] public double LogitsDeviation { get; init; } = 0.1;
 
+    protected override ModuleSelector? DefaultTargets(ModelTree model) => DefaultsFor(model, MethodTargets.VbLora) ?? base.DefaultTargets(model);
+
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;

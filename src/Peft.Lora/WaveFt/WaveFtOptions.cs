@@ -33,6 +33,8 @@ public sealed record WaveFtOptions() : BiasedOptions("WAVEFT")
     /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
+    protected override ModuleSelector? DefaultTargets(ModelTree model) => DefaultsFor(model, MethodTargets.Spectral) ?? base.DefaultTargets(model);
+
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;

@@ -50,7 +50,7 @@ public sealed class PreparationTests
     }
 
     // The tokens and labels of TRL's PRM trainer.
-    [Theory, InlineData(false, null), InlineData(true, null), InlineData(false, 2)]
+    [Theory, InlineData(false, null), InlineData(true, null), InlineData(false, 4)]
     public void The_last_token_of_each_separator_bears_the_label_of_its_step(bool lastStepOnly, int? promptLength)
     {
         var tokenizer = Chats.Tokenizer();
@@ -63,7 +63,7 @@ public sealed class PreparationTests
         int[] Ids(string text) => [.. tokenizer.Encode(text, addSpecialTokens: false)];
         int[] separator = Ids(" <> "), prompt = [tokenizer.BeginOfSequenceId!.Value, .. Ids("What is 2 + 3 + 4?")];
         separator.Length.ShouldBeGreaterThan(1);
-        if (promptLength is { } most) prompt = prompt[^most..];
+        if (promptLength is { } most) prompt = [prompt[0], .. prompt[^(most - 1)..]];
         int[] first = [.. Ids("2 + 3 is 5."), .. separator], second = [.. Ids("5 + 4 is 8."), .. separator];
         batch.InputIds[1].data<long>().ToArray().ShouldBe([.. prompt.Concat(first).Concat(second).Select(id => (long)id)]);
         long[] Unlabelled(int count) => [.. Enumerable.Repeat(-100L, count)];

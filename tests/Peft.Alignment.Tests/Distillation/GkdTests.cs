@@ -37,6 +37,35 @@ public sealed class GkdTests
             .ShouldSatisfyAllConditions(message => message.ShouldContain("Beta must be in [0, 1]"), message => message.ShouldContain("policy itself"));
     }
 
+    // Else a generated completion would begin after the first token of a text.
+    [Theory, InlineData("""{"text": "Once upon a time"}""", true), InlineData("""{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes"}]}""", true)]
+    [InlineData("""{"prompt": "Once", "completion": " upon"}""", false)]
+    public void Rows_without_a_prompt_are_refused_where_completions_are_generated(string row, bool isRefused)
+    {
+        using var scope = NewDisposeScope();
+        using var model = TinyModel.Create(vocabulary: 1000);
+        using var teacher = TinyModel.Create(seed: 8, vocabulary: 1000);
+        using var student = model.ApplyLora(rank: 4);
+        foreach (var lambda in new[] { 0.0, 1 })
+        {
+            var data = SftDataset.FromRows([Chats.Row(row)], Chats.Tokenizer());
+            void Run() => new Trainer(student, data, new() { MaxSteps = 1, BatchSize = 1 }) { Objective = new GkdObjective(student, Reference.Model(teacher), new() { Lambda = lambda, MaxNewTokens = 2 }) }.Train();
+            if (isRefused && lambda > 0) Should.Throw<TrainingException>(Run).Message.ShouldContain("Row 0 of the batch has no prompt");
+            else Run();
+        }
+    }
+
+    [Fact]
+    public void The_last_message_of_a_conversation_is_what_is_learned_and_those_before_are_the_prompt()
+    {
+        var row = Chats.Row($$"""{"messages": [{{Chats.Message("user", "A")}}, {{Chats.Message("assistant", "B")}}, {{Chats.Message("user", "C")}}, {{Chats.Message("assistant", "D")}}]}""");
+        var learned = SftDataset.FromRows([row], Chats.Tokenizer(), new() { LastMessageOnly = true }).Rows[0][0];
+        Chats.Text(learned.Ids.Zip(learned.Labels).Where(pair => pair.Second == Batch.IgnoredLabel).Select(pair => pair.First)).ShouldEndWith("C<|im_end|>\n<|im_start|>assistant\n");
+        Chats.Text(learned.Labels.Where(label => label != Batch.IgnoredLabel)).ShouldBe("D<|im_end|>\n");
+        Should.Throw<DatasetException>(() => SftDataset.FromRows([Chats.Row($$"""{"messages": [{{Chats.Message("user", "A")}}]}""")], Chats.Tokenizer(), new() { LastMessageOnly = true })).Message.ShouldContain("a single message");
+        Should.Throw<ArgumentException>(() => SftDataset.FromRows([row], Chats.Tokenizer(), new() { LastMessageOnly = true, AssistantOnly = true })).Message.ShouldContain("LastMessageOnly and AssistantOnly");
+    }
+
     private static Batch Rows(IReadOnlyList<int> rows)
     {
         var pairs = TinyModel.Pairs();

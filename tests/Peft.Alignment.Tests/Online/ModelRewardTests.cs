@@ -30,6 +30,22 @@ public sealed class ModelRewardTests
         model.training.ShouldBeTrue("the mode is restored");
     }
 
+    // The template writes a line break after the end of an answer, where the model was trained to give its score.
+    [Fact]
+    public void Answers_of_conversations_are_scored_as_the_model_was_trained()
+    {
+        using var scope = NewDisposeScope();
+        var tokenizer = Chats.Tokenizer();
+        using var model = RewardTests.Classifier(vocabulary: 1000);
+        var prompt = Chats.Row($$"""{"prompt": [{{Chats.Message("user", "Why?")}}]}""");
+        var data = RewardDataset.FromRows([new() { ["prompt"] = prompt["prompt"]!.DeepClone(), ["chosen"] = System.Text.Json.Nodes.JsonNode.Parse($"[{Chats.Message("assistant", "So")}]"), ["rejected"] = System.Text.Json.Nodes.JsonNode.Parse($"[{Chats.Message("assistant", "No")}]") }], tokenizer);
+        var expected = Score(model, data.Pairs[0].Chosen);
+        var completion = Of([5], [.. tokenizer.Encode("So<|im_end|>")]) with { Fields = prompt, Text = "So" };
+        RewardFunction.Call([RewardFunction.OfModel("model", model, tokenizer: tokenizer)], [completion], default)[0][0].ShouldBe(expected, 1e-5);
+        Should.Throw<RewardException>(() => RewardFunction.Call([RewardFunction.OfModel("model", model)], [completion], default)).Message.ShouldContain("give RewardFunction.OfModel the tokenizer");
+        Should.Throw<RewardException>(() => RewardFunction.Call([RewardFunction.OfModel("model", model, tokenizer: tokenizer)], [completion with { Text = null }], default)).Message.ShouldContain("set RolloutOptions.Tokenizer");
+    }
+
     [Fact]
     public void An_adapters_scores_change_with_it()
     {

@@ -69,6 +69,24 @@ public sealed class PpoTests : IDisposable
         seen.Chunk(2).Select(pass => string.Join(' ', pass.SelectMany(half => half.Split(' ')).Order(StringComparer.Ordinal))).Distinct().Count().ShouldBe(1, "each pass sees all of them");
     }
 
+    // As in TRL: the batches that a step accumulates have one mean and one variance.
+    [Fact]
+    public void Advantages_of_ppo_are_whitened_over_all_completions_of_a_step()
+    {
+        var objective = new PpoObjective(models, OnlineRuns.Rollouts(2) with { MaxCompletionLength = 12 });
+        using var metrics = new TrainingMetrics();
+        manual_seed(5);
+        using var first = OnlineRuns.Prompts(8).GetBatch([0, 1, 2]);
+        using var second = OnlineRuns.Prompts(8).GetBatch([3, 4]);
+        var batches = objective.Prepare([first, second], 0, metrics);
+        batches.Select(batch => batch.InputIds.size(0)).ShouldBe([6, 4]);
+        Tensor Trained(Batch batch) => batch.Extra["advantages"].masked_select(batch.Extra[Completions.MaskName].ne(0));
+        var together = cat([.. batches.Select(Trained)]);
+        together.mean().item<float>().ShouldBe(0, 1e-5f);
+        together.std(unbiased: true).item<float>().ShouldBe(1, 1e-4f);
+        Math.Abs(Trained(batches[0]).mean().item<float>()).ShouldBeGreaterThan(1e-3f);
+    }
+
     [Fact]
     public void Parts_of_a_batch_of_ppo_give_its_loss_gradients_and_metrics()
     {

@@ -68,6 +68,53 @@ public sealed class RolloutTests
         seen.Count.ShouldBeGreaterThan(24);   // the evaluation's too
     }
 
+    [Fact]
+    public void Fields_of_another_number_of_rows_are_refused()
+    {
+        using var peft = OnlineRuns.Policy(out var model);
+        using var held = model;
+        var prompts = TrainingDataset.From(4, rows => new() { InputIds = ones([rows.Count, 1], ScalarType.Int64), Weight = rows.Count, Fields = [new()] });
+        Should.Throw<ArgumentException>(() => new Trainer(peft, prompts, new() { MaxSteps = 1, BatchSize = 2 }) { Objective = new GrpoObjective(peft, OnlineRuns.Rollouts()) }.Train())
+            .Message.ShouldContain("the fields of 1 rows, but 2 prompts");
+    }
+
+    // As in TRL: GRPO's losses are those of the distribution that was sampled. Completions are the most likely tokens, whatever the temperature.
+    [Theory, InlineData("xpo", false), InlineData("nash", false), InlineData("grpo", true)]
+    public void Online_preference_methods_take_the_model_at_temperature_1(string method, bool changes)
+    {
+        using var scope = NewDisposeScope();
+        double Loss(double temperature)
+        {
+            using var peft = OnlineRuns.Policy(out var model);
+            using var held = model;
+            using (no_grad())
+                foreach (var trained in peft.Trainables) trained.Value.add_(randn_like(trained.Value) * 0.2f);
+            var rollouts = OnlineRuns.Rollouts(2) with { Temperature = temperature, TopK = 1, Rewards = [RewardFunction.Of("same", _ => 1)] };
+            var losses = new List<double>();
+            new Trainer(peft, OnlineRuns.Prompts(), new() { MaxSteps = 1, BatchSize = 4 }) { Objective = OnlineRuns.Objective(method, peft, rollouts) }
+                .Train(new OnlineRuns.Reporter(progress => losses.Add(progress.Loss)));
+            return losses.Single();
+        }
+        var (one, other) = (Loss(1), Loss(0.5));
+        Math.Abs(one).ShouldBeGreaterThan(1e-5);
+        if (changes) Math.Abs(other - one).ShouldBeGreaterThan(1e-3 * Math.Abs(one));
+        else other.ShouldBe(one, 1e-6 * Math.Abs(one));
+    }
+
+    // With the divergence from the reference, the mean of LUSPO covers padding, of which the policy is not trained on any.
+    [Fact]
+    public void Padding_has_no_loss_of_luspo_with_an_entropy_quantile()
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(4);
+        var mask = tensor(new long[] { 1, 1, 1, 0, 0, 1, 1, 1, 1, 1 }, [2, 5]);
+        var completions = new Completions(new() { InputIds = randint(3, 20, [2, 8], ScalarType.Int64), Extra = new Dictionary<string, Tensor> { ["completion_mask"] = mask, ["advantages"] = tensor(new[] { 1f, -1f }) } }, countsPadding: true);
+        var options = new GrpoOptions { Loss = GrpoLoss.Luspo, ImportanceLevel = ImportanceLevel.Sequence, Beta = 0.1, TopEntropyQuantile = 0.5 };
+        var loss = new GrpoTerms(completions, (randn(2, 5).abs().neg(), rand(2, 5)), options).PerToken(null);
+        loss.masked_select(mask.eq(0)).abs().sum().item<float>().ShouldBe(0);
+        loss.count_nonzero().item<long>().ShouldBe(4, "half of the 8 tokens");
+    }
+
     // As in TRL.
     [Theory, InlineData("grpo", true), InlineData("rloo", true), InlineData("ppo", false), InlineData("dpo", false), InlineData("xpo", false), InlineData("nash", false)]
     public void Dropout_is_as_the_method_has_it_unless_it_is_set(string method, bool drops)
@@ -88,7 +135,44 @@ public sealed class RolloutTests
     {
         using var peft = OnlineRuns.Policy(out var model);
         using var held = model;
-        new GrpoObjective(peft, OnlineRuns.Rollouts(), new() { Loss = loss, ImportanceLevel = level }).Warnings(peft, new()).Any().ShouldBe(warns);
+        new GrpoObjective(peft, OnlineRuns.Rollouts(), new() { Loss = loss, ImportanceLevel = level }).Warnings(peft, new(), OnlineRuns.Prompts()).Any().ShouldBe(warns);
+    }
+
+    // What the policy learned before is not part of the default reference, other than in TRL.
+    [Theory, InlineData("dpo", true), InlineData("grpo", true), InlineData("rloo", true), InlineData("no beta", false)]
+    public void A_policy_that_was_trained_before_is_warned_of_the_reference_without_it(string method, bool warns)
+    {
+        using var scope = NewDisposeScope();
+        using var peft = OnlineRuns.Policy(out var model);
+        using var held = model;
+        Objective Make(Reference? reference) => method == "no beta" ? new GrpoObjective(peft, OnlineRuns.Rollouts(), null, reference)
+            : method == "dpo" ? new DpoObjective(peft, null, reference) : method == "grpo" ? new GrpoObjective(peft, OnlineRuns.Rollouts(), new() { Beta = 0.1 }, reference) : new RlooObjective(peft, OnlineRuns.Rollouts(), null, reference);
+        var early = Make(null);
+        Warnings(early).ShouldBeEmpty();
+        OnlineRuns.Metrics(peft, new GrpoObjective(peft, OnlineRuns.Rollouts()), new() { MaxSteps = 1, BatchSize = 4 });
+        Warnings(early).ShouldBeEmpty("it began before");
+        var late = Warnings(Make(null));
+        if (warns) late.ShouldHaveSingleItem().ShouldContain("The adapter 'default' was trained before");
+        else late.ShouldBeEmpty();
+        Warnings(Make(Reference.Base)).ShouldBeEmpty();
+        Warnings(Make(peft.AddReference())).ShouldBeEmpty();
+
+        List<string> Warnings(Objective objective) => [.. objective.Warnings(peft, new(), OnlineRuns.Prompts())];
+    }
+
+    // As in TRL, a step without rewards of a function counts nothing in its mean.
+    [Fact]
+    public void Completions_without_a_reward_are_warned_of_and_leave_the_metrics_numbers()
+    {
+        using var peft = OnlineRuns.Policy(out var model);
+        using var held = model;
+        var (logger, steps) = (new ListLogger(), 0);
+        var sometimes = RewardFunction.OfAll("sometimes", (completions, _) => Task.FromResult<IReadOnlyList<double?>>([.. completions.Select((_, i) => steps++ < 16 ? (double?)null : i % 2)]));
+        var metrics = OnlineRuns.Metrics(peft, new GrpoObjective(peft, OnlineRuns.Rollouts(4) with { Rewards = [sometimes], Logger = logger }), new() { MaxSteps = 2, BatchSize = 4 });
+        metrics[0].Keys.ShouldNotContain("reward");
+        metrics[1]["reward"].ShouldBe(0.5);
+        metrics.ShouldAllBe(step => step.Values.All(double.IsFinite));
+        logger.Lines.First(line => line.Contains("got no reward", StringComparison.Ordinal)).ShouldStartWith("Warning: Step 1: 16 of 16 completions got no reward");
     }
 
     [Fact]

@@ -201,7 +201,7 @@ public sealed class PpoTests
             using var inner = NewDisposeScope();
             using var _ = no_grad();
             var (completions, returns) = Rollout();
-            Objective.Report(metrics, returns, Old, Scores(), completions);
+            Objective.Report(metrics, returns, Old, Scores(), completions.Mask);
             metrics.Add("val/num_eos_tokens", Objective.EndTokens(Whole(ids.alias())).sum());
         }
 
