@@ -14,7 +14,7 @@ internal sealed class LoHaLayer : LycorisLayer
     }
 
     public override Tensor Delta()
-        => first.Core is null ? first.A.mul(Constant(Scaling)).mm(first.B).mul(second.A.mm(second.B)) : Product(first, second).mul(Product(second, first)).mul(Constant(Scaling));
+        => first.Core is null ? HadamardUpdate.Of(first.A, first.B, second.A, second.B, Scaling) : Product(first, second).mul(Product(second, first)).mul(Constant(Scaling));
 
     private Factor Make(string a, string b, string core, bool zero)
     {

@@ -174,6 +174,9 @@ public partial class ComingFromHuggingFace : InFolder
             GrpoTrainer.Create(peft, prompts, rollouts, new() { Beta = 0.04 }),
         ];
         trainers.ShouldAllBe(trainer => trainer.Objective != null);
+        RolloutOptions[] sizes = [rollouts with { Generations = 8 }, rollouts with { MiniBatches = 2, Iterations = 3 }];
+        (sizes[0].Generations * new TrainingOptions { BatchSize = 4 }.BatchSize).ShouldBe(32);
+        typeof(RewardFunctions).GetMethods().Length.ShouldBeGreaterThan(3);
         pairs.PrecomputeReference(new DpoObjective(peft)).Count.ShouldBe(4);
         Delegate[] others = [KtoTrainer.Create, OrpoTrainer.Create, PpoTrainer.Create];
         others.Length.ShouldBe(3);
