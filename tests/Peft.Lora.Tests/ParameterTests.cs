@@ -46,6 +46,15 @@ public sealed class ParameterTests
         model.call(input).Difference(before).ShouldBe(0);
     }
 
+    // In a module of one's own there are no default targets besides.
+    [Fact]
+    public void Only_the_parameters_are_adapted_if_no_modules_are_named()
+    {
+        using var model = new Router();
+        using var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, TargetParameters = ["experts.up"] });
+        peft.Find(PeftModel.DefaultName).Layers.ShouldHaveSingleItem();
+    }
+
     [Fact]
     public void The_factors_of_a_parameter_learn_and_nothing_else_does()
     {

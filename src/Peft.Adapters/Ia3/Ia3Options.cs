@@ -21,22 +21,29 @@ public sealed record Ia3Options() : TargetedOptions("IA3"), IResolvesDefaults, I
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
-        if (TargetModules is { Pattern: null } targets && FeedForwardModules is { Pattern: null } fed && fed.Names.Except(targets.Names).ToList() is { Count: > 0 } idle)
+        if (TargetModules is { Pattern: null } targets && FeedForwardModules is { Pattern: null } fed && fed.Names.Where(name => !targets.Names.Any(target => EndsWith(target, name) || EndsWith(name, target))).ToList() is { Count: > 0 } idle)
             yield return $"FeedForwardModules must be among TargetModules {targets}, but {string.Join(", ", idle)} {(idle.Count == 1 ? "is" : "are")} not.";
     }
 
     // Token ids cannot be scaled.
     (ModuleKinds Kinds, string Option)? ILimitsModules.LimitAt(Target target)
-        => FeedForwardModules?.Matches(target.Path) == true ? (ModuleKinds.Matrix & ~ModuleKinds.Embedding, nameof(FeedForwardModules)) : null;
+        => IsFeedForward(target) ? (ModuleKinds.Matrix & ~ModuleKinds.Embedding, nameof(FeedForwardModules)) : null;
 
     TargetedOptions IResolvesDefaults.Resolve(IReadOnlyList<Target> targets, ModelTree model)
     {
         if (FeedForwardModules is not null) return this;
         var usual = model.ModelType is { } type ? Ia3Targets.For(type)?.FeedForward : null;
-        // With explicit targets, those whose inputs are scaled by default are feed-forward modules.
-        string[] names = [.. (usual ?? []).Where(name => TargetModules is not { Pattern: null } own || own.Names.Contains(name))];
-        return this with { FeedForwardModules = names };
+        // With explicit targets, those whose inputs are scaled by default are feed-forward modules: by the names of the targets where these are as long.
+        string[] fed = [.. (usual ?? []).Where(name => targets.Any(target => EndsWith(target.Path, name)))];
+        if (TargetModules is { Pattern: null } own)
+            fed = [.. own.Names.Where(name => fed.Any(each => EndsWith(name, each))), .. fed.Where(each => !own.Names.Any(name => EndsWith(name, each)))];
+        return this with { FeedForwardModules = fed };
     }
 
-    protected override AdapterLayer CreateLayer(Target target) => new Ia3Layer(target, FeedForwardModules!.Matches(target.Path), InitWeights);
+    // As in Hugging Face PEFT, a name need not begin where a part of the path begins.
+    private bool IsFeedForward(Target target) => FeedForwardModules is { } fed && (fed.Pattern is null ? fed.Names.Any(name => EndsWith(target.Path, name)) : fed.Matches(target.Path));
+
+    private static bool EndsWith(string path, string name) => path.EndsWith(name, StringComparison.Ordinal);
+
+    protected override AdapterLayer CreateLayer(Target target) => new Ia3Layer(target, IsFeedForward(target), InitWeights);
 }

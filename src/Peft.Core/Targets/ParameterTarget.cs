@@ -20,7 +20,7 @@ internal sealed class ParameterTarget(string path, string name, nn.Module owner,
     public override WeightStorage Storage { get; } = new ParameterStorage(parameter);
     public override Parameter? Bias => null;
     internal override object Key => parameter;
-    internal override string WeightName => name;
+    public override string WeightName => name;
 
     /// <summary>Path of the parameter in the model.</summary>
     public string ParameterPath => Path.Length == 0 ? name : $"{Path}.{name}";

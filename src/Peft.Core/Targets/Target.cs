@@ -65,7 +65,7 @@ public abstract class Target
     public bool IsParameter => this is ParameterTarget;
 
     /// <summary>Name of the weight in its module.</summary>
-    internal virtual string WeightName => "weight";
+    public virtual string WeightName => "weight";
 
     /// <summary>Identifies the target among all targets of its model.</summary>
     internal virtual object Key => Module;

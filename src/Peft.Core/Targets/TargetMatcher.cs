@@ -56,7 +56,8 @@ internal static class TargetMatcher
 
     private static ModuleSelector? Default(TargetedOptions options, ModelTree model)
     {
-        if (options.DefaultTargets(model) is { } usual) return usual;
+        // A module of one's own is not adapted as a whole if single parameters are named.
+        if (options.DefaultTargets(model) is { } usual && !(usual.IsAllLinear && options.TargetsAreOptional)) return usual;
         if (options.TargetsAreOptional) return null;
         throw new TargetNotFoundException(
             $"{options.PeftType} has no default targets for {(model.ModelType is { } known ? $"the architecture '{known}'" : $"a {model.Model.GetType().Name}, which is not a pretrained transformer")}. " +

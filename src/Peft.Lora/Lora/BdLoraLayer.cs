@@ -19,14 +19,13 @@ internal sealed class BdLoraLayer : LoraLayer
     /// <summary>The layer for a target; a plain LoRA layer if the options name no factor for it.</summary>
     public static LoraLayer For(Target target, LoraOptions options, BdLoraOptions bdlora)
     {
-        var name = target.Path[(target.Path.LastIndexOf('.') + 1)..];
         var (inA, inB) = (Named(bdlora.BlocksInA), Named(bdlora.BlocksInB));
         if (inA && inB) throw new AdapterOptionsException($"{target.Path} is named both by BlocksInA [{string.Join(", ", bdlora.BlocksInA!)}] and by BlocksInB [{string.Join(", ", bdlora.BlocksInB!)}]: only one factor can be block-diagonal.");
         if (inA || inB) return new BdLoraLayer(target, options, bdlora.Blocks, inA);
         if (bdlora.MatchStrict) throw new AdapterOptionsException($"{target.Path} is named neither by BlocksInA nor by BlocksInB: name it, or set MatchStrict to false to give it a plain LoRA.");
         return new LoraLayer(target, options);
 
-        bool Named(IReadOnlyList<string>? parts) => parts?.Any(part => name.Contains(part, StringComparison.Ordinal)) == true;
+        bool Named(IReadOnlyList<string>? parts) => parts?.Any(part => target.Path.Contains(part, StringComparison.Ordinal)) == true;
     }
 
     private Tensor Diagonal(Tensor stacked)

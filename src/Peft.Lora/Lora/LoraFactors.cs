@@ -6,8 +6,10 @@ internal static class LoraFactors
     /// <summary>The initial factors for an initialization; null for a factor to be initialized Kaiming-uniform.</summary>
     public static (Tensor? A, Tensor? B) Initial(LoraInitialization kind, Target target, int rank, double scaling)
     {
-        if (kind == LoraInitialization.Orthogonal) return Orthogonal(target, rank);
-        if (kind == LoraInitialization.Pissa || kind == LoraInitialization.Olora || kind.Iterations is not null) return FromWeight(kind, target, rank, scaling);
+        if (kind == LoraInitialization.Mica) return Minor(target, rank);
+        if (kind == LoraInitialization.Orthogonal && !target.IsLookup) return Orthogonal(target, rank);
+        // Hugging Face PEFT starts an embedding's factors as usual.
+        if (!target.IsLookup && (kind == LoraInitialization.Pissa || kind == LoraInitialization.Olora || kind.Iterations is not null)) return FromWeight(kind, target, rank, scaling);
         // For an embedding, A is the zero factor: looking up rows of zeros makes the adapter a no-op.
         if (target.IsLookup) return (kind == LoraInitialization.Random ? randn(rank, target.In, device: target.Device) : zeros(rank, target.In, device: target.Device),
                                      randn(target.Out, rank, device: target.Device));
@@ -16,11 +18,23 @@ internal static class LoraFactors
         return (null, zeros(target.Out, rank, device: target.Device));
     }
 
-    // Factors whose product times the scaling is the trained component of the weight.
-    private static (Tensor A, Tensor B) FromWeight(LoraInitialization kind, Target target, int rank, double scaling)
+    private static (Tensor A, Tensor B) Minor(Target target, int rank)
+    {
+        RequireRank(LoraInitialization.Mica, target, rank);
+        var (u, _, _) = linalg.svd(target.ReadMatrix(ScalarType.Float32), fullMatrices: false);
+        return (zeros(rank, target.In, device: target.Device), u.narrow(1, u.size(1) - rank, rank));
+    }
+
+    private static void RequireRank(LoraInitialization kind, Target target, int rank)
     {
         if (rank > Math.Min(target.In, target.Out))
             throw new AdapterOptionsException($"Initialization '{kind}' needs rank {rank} of {target}, whose rank is at most {Math.Min(target.In, target.Out)}. Lower its rank with RankPattern.");
+    }
+
+    // Factors whose product times the scaling is the trained component of the weight.
+    private static (Tensor A, Tensor B) FromWeight(LoraInitialization kind, Target target, int rank, double scaling)
+    {
+        RequireRank(kind, target, rank);
         var weight = target.ReadMatrix(ScalarType.Float32);
         if (kind == LoraInitialization.Olora)
         {

@@ -30,6 +30,9 @@ public sealed record LoraInitialization
     /// <summary>OLoRA: the leading columns of the weight's QR decomposition (Büyükakyüz 2024, arXiv:2406.01775).</summary>
     public static LoraInitialization Olora { get; } = new("olora");
 
+    /// <summary>MiCA: B has the left singular vectors of the weight with the smallest singular values, and is frozen; A begins as zero (arXiv:2604.01694).</summary>
+    public static LoraInitialization Mica { get; } = new("mica");
+
     /// <summary>EVA: the principal components of each module's inputs (Paischer et al. 2024, arXiv:2410.07170), computed by <c>InitializeEva</c>.</summary>
     public static LoraInitialization Eva { get; } = new("eva");
 
@@ -55,7 +58,7 @@ public sealed record LoraInitialization
     internal bool ReplacesBase => this == Pissa || this == Olora || this == Corda || this == LoraGa || Iterations is not null;
 
     internal bool IsKnown => Iterations is not null || this == Default || this == Random || this == Gaussian || this == Orthogonal
-                             || this == Pissa || this == Olora || this == Eva || this == Corda || this == LoraGa || this == Loftq;
+                             || this == Pissa || this == Olora || this == Mica || this == Eva || this == Corda || this == LoraGa || this == Loftq;
 
     public override string ToString() => Name;
 
@@ -65,9 +68,12 @@ public sealed record LoraInitialization
         {
             JsonTokenType.True => Default,
             JsonTokenType.False => Random,
-            JsonTokenType.String => new LoraInitialization(reader.GetString()!),
+            JsonTokenType.String => new LoraInitialization(Usual(reader.GetString()!)),
             _ => throw new JsonException("init_lora_weights must be true, false or a name."),
         };
+
+        // Hugging Face PEFT reads these names in any case.
+        private static string Usual(string name) => name.ToLowerInvariant() is "gaussian" or "olora" or "mica" ? name.ToLowerInvariant() : name;
 
         public override void Write(Utf8JsonWriter writer, LoraInitialization value, JsonSerializerOptions options)
         {

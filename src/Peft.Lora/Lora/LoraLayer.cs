@@ -19,7 +19,8 @@ internal class LoraLayer : DeltaLayer, ILowRank, IUpdatesBias, IRestarts
         AdapterPlan.Allow(Device, target.OutputFactorShape(rank));
         var (a, b) = LoraFactors.Initial(options.Initialization, target, rank, Scaling);
         A = Trainable(target.FactorName("lora", "A", ".weight"), initialA ?? a?.reshape(target.InputFactorShape(rank)) ?? KaimingUniform(target.InputFactorShape(rank)));
-        B = Trainable(target.FactorName("lora", "B", ".weight"), initialB ?? b?.reshape(target.OutputFactorShape(rank)) ?? KaimingUniform(target.OutputFactorShape(rank)));
+        var initial = initialB ?? b?.reshape(target.OutputFactorShape(rank)) ?? KaimingUniform(target.OutputFactorShape(rank));
+        B = options.Initialization == LoraInitialization.Mica ? Frozen(target.FactorName("lora", "B", ".weight"), initial) : Trainable(target.FactorName("lora", "B", ".weight"), initial);
         if (options.UseLoraBias) bias = Trainable("lora_B.bias", Zeros(target.Out));
         if (options.Initialization.ReplacesBase) Subtract(A.view(rank, -1), B.view(-1, rank));
     }

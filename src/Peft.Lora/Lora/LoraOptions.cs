@@ -112,7 +112,7 @@ public sealed record LoraOptions() : BiasedOptions("LORA"), ITiesWeights, IRepli
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
-        if (!Initialization.IsKnown) yield return $"Initialization '{Initialization}' is not known. Known are default (true), gaussian, orthogonal, pissa, pissa_niter_<number>, olora, eva, corda, lora_ga and loftq.";
+        if (!Initialization.IsKnown) yield return $"Initialization '{Initialization}' is not known. Known are default (true), gaussian, orthogonal, pissa, pissa_niter_<number>, olora, mica, eva, corda, lora_ga and loftq.";
         foreach (var error in (Kasa?.Errors() ?? []).Concat(LoraGa?.Errors() ?? []).Concat(BdLora?.Errors() ?? []).Concat(Velora?.Errors() ?? []).Concat(Monteclora?.Errors() ?? []).Concat(Arrow?.Errors() ?? [])) yield return error;
         if (LoraGa is not null && Initialization != LoraInitialization.LoraGa) yield return $"LoraGa applies only to Initialization 'lora_ga', but Initialization is '{Initialization}': set it to LoraGa, or leave LoraGa null.";
         if (AloraInvocationTokens is { Count: 0 }) yield return "AloraInvocationTokens is empty: list the tokens that activate the adapter, or leave it null.";
@@ -122,6 +122,9 @@ public sealed record LoraOptions() : BiasedOptions("LORA"), ITiesWeights, IRepli
         if (variants.Length > 1) yield return $"{string.Join(" and ", variants)} are variants of LoRA that cannot be combined: choose one.";
         if (HasOwnShape && Initialization != LoraInitialization.Default && Initialization != LoraInitialization.Random)
             yield return $"{Variants[0]} has its own initialization, but Initialization is '{Initialization}': leave it at the default.";
+        if (UseLoraBias && Initialization != LoraInitialization.Default && Initialization != LoraInitialization.Random)
+            yield return $"UseLoraBias and Initialization '{Initialization}' cannot be combined: leave one out.";
+        if (UseDora && Initialization == LoraInitialization.Mica) yield return "UseDora and Initialization 'mica' cannot be combined: leave one out.";
         if (UseDora && UseLoraBias) yield return "UseLoraBias and UseDora cannot be combined: leave one out.";
         if (MegatronConfig is not null) yield return $"megatron_config ({MegatronConfig.ToJsonString()}) requires a variant of LoRA that is not implemented.";
     }

@@ -11,9 +11,11 @@ internal static class LoraPlan
             throw new AdapterOptionsException($"AloraInvocationTokens are for causal language models, but this {model.Model.GetType().Name} is for {model.TaskType}.");
         var arrow = options.Arrow is null ? null : new ArrowExperts(options, model);
         // Embeddings come first, because tied heads use their factors.
-        foreach (var target in targets.Union(ParameterTargets(options, model)).OrderBy(target => options.EnsureWeightTying && !target.IsLookup))
+        var parameters = ParameterTargets(options, model).Except(targets).ToHashSet();
+        foreach (var target in targets.Union(parameters).OrderBy(target => options.EnsureWeightTying && !target.IsLookup))
         {
-            var layer = Variant(target) ?? new LoraLayer(target, options);
+            var here = parameters.Contains(target) ? AtParameter(options, target) : options;
+            var layer = Variant(target, here) ?? new LoraLayer(target, here);
             yield return layer;
             if (layer is not LoraLayer lora) continue;
             if (target.IsLookup) lookups.Add(lora);
@@ -22,7 +24,7 @@ internal static class LoraPlan
         foreach (var layer in Tokens(options, model)) yield return layer;
 
         // Another layer than plain LoRA's, where the target or the options need one.
-        AdapterLayer? Variant(Target target) => options switch
+        AdapterLayer? Variant(Target target, LoraOptions options) => options switch
         {
             _ when arrow is not null => arrow.At(target, options),
             _ when target is { IsParameter: true, Storage.Shape.Count: 3 } => new ExpertsLoraLayer(target, options),
@@ -35,6 +37,13 @@ internal static class LoraPlan
             _ when invocation is not null => new AloraLayer(target, options, invocation),
             _ => target.Groups > 1 ? new GroupedLoraLayer(target, options) : null,
         };
+    }
+
+    // As in Hugging Face PEFT, patterns of rank and alpha match the path of the parameter itself.
+    private static LoraOptions AtParameter(LoraOptions options, Target target)
+    {
+        var path = string.Join('.', target.Path.Split('.').Where(part => part.Length > 0 && part != "base_layer").Append(target.WeightName));
+        return options with { Rank = options.RankAt(path), Alpha = options.AlphaPattern.At(path, options.Alpha), RankPattern = new Dictionary<string, int>(), AlphaPattern = new Dictionary<string, double>() };
     }
 
     private static IEnumerable<Target> ParameterTargets(LoraOptions options, ModelTree model)

@@ -65,7 +65,7 @@ internal sealed class PsoftLayer : FactoredLayer
             using var again = enable_grad();
             if (float.IsFinite(norm) && norm > bound) skew = skew.mul(Constant(bound)).div(skew.norm().add(Constant(1e-12), One));
         }
-        var terms = options.NeumannTerms;
+        var terms = options.NeumannTerms == 3 ? 4 : options.NeumannTerms;   // Hugging Face PEFT adds the last power of 4 terms also to 3
         var sum = eye(Rank, dtype: skew.dtype, device: skew.device);
         var power = sum;
         for (var i = 1; i < terms; i++)
@@ -84,6 +84,9 @@ internal sealed class PsoftLayer : FactoredLayer
             return (u.narrow(1, 0, Rank), s.narrow(0, 0, Rank), vt.narrow(0, 0, Rank));
         }
         using var random = new SeededRandom(options.Seed, Device);
-        return LowRank.Svd(matrix, random.Normal(matrix.size(1), Rank).to(matrix.device), options.SvdIterations);
+        // torch transposes a wide matrix first.
+        var isWide = matrix.size(0) < matrix.size(1);
+        var (left, values, right) = LowRank.Svd(isWide ? matrix.t() : matrix, random.Normal(Math.Min(matrix.size(0), matrix.size(1)), Rank).to(matrix.device), options.SvdIterations);
+        return isWide ? (right.t(), values, left.t()) : (left, values, right);
     }
 }

@@ -23,9 +23,15 @@ internal sealed class NumpyRandom
         state = state * Multiplier + increment;
     }
 
-    /// <summary>Distinct random indices below a limit of at most 10,000, in random order (Floyd's algorithm, as in Bentley 1987).</summary>
+    /// <summary>Distinct random indices below a limit, in random order: for many of many by a shuffle of the last ones, else by Floyd's algorithm (Bentley 1987), as NumPy chooses.</summary>
     public long[] Choose(int limit, int count)
     {
+        if (limit > 10_000 && count > limit / 50)
+        {
+            long[] all = [.. Enumerable.Range(0, limit).Select(i => (long)i)];
+            Shuffle(all, Below, Math.Max(limit - count, 1));
+            return all[^count..];
+        }
         var seen = new HashSet<long>();
         var chosen = new long[count];
         for (var j = limit - count; j < limit; j++)
@@ -41,9 +47,9 @@ internal sealed class NumpyRandom
     /// <summary>Shuffles values in place.</summary>
     public void Shuffle(long[] values) => Shuffle(values, BelowByMask);
 
-    private static void Shuffle(long[] values, Func<long, long> draw)
+    private static void Shuffle(long[] values, Func<long, long> draw, int first = 1)
     {
-        for (var i = values.Length - 1; i >= 1; i--)
+        for (var i = values.Length - 1; i >= first; i--)
         {
             var j = draw(i);
             (values[i], values[j]) = (values[j], values[i]);

@@ -14,7 +14,7 @@ public sealed record CartridgeOptions() : KeyValueOptions("CARTRIDGE")
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
-        if (FrozenTokens < 0 || FrozenTokens >= (VirtualTokens ?? int.MaxValue)) yield return $"FrozenTokens must be at least 0 and below the {VirtualTokens} virtual tokens, but was {FrozenTokens}.";
+        if (FrozenTokens < 0 || FrozenTokens > (VirtualTokens ?? int.MaxValue)) yield return $"FrozenTokens must be at least 0 and at most the {VirtualTokens} virtual tokens, but was {FrozenTokens}.";
     }
 
     protected override PromptLayer Create(ModelTree model) => new CartridgeLayer(model, this);
