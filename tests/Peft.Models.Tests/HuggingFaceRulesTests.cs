@@ -96,6 +96,9 @@ public sealed class HuggingFaceRulesTests : IDisposable
             weight.t().mm(b).norm(0).RelativeDifference(values.narrow(0, values.size(0) - 3, 3)).ShouldBeLessThan(1e-3);
             b.t().mm(b).RelativeDifference(eye(3)).ShouldBeLessThan(1e-4);
         }
+        // A restart would make B zero, which learns nothing.
+        var ids2 = ids.narrow(1, 0, 4).clone();
+        Should.Throw<PeftException>(() => new Trainer(peft, TrainingDataset.From(2, _ => new() { InputIds = ids2.clone(), Labels = ids2.clone() }), new() { MaxSteps = 2, BatchSize = 1, Restarts = new() { Every = 1 } }).Train()).Message.ShouldContain("frozen B");
         using var folder = new TemporaryFolder();
         peft.SaveAdapter(folder);
         using var other = CausalLM.FromPretrained(Reference.Folder("llama"));

@@ -28,7 +28,7 @@ internal static class TargetMatcher
         var others = model.ModulePaths.Except(paths).SelectMany(Endings).ToHashSet(StringComparer.Ordinal);
         var names = new List<string>();
         foreach (var path in paths)
-            if (!names.Any(name => ModuleSelector.Means(name, path))) names.Add(Endings(path).First(ending => !others.Contains(ending)));
+            if (!names.Any(name => ModuleSelector.Means(name, path))) names.Add(Endings(path).FirstOrDefault(ending => !others.Contains(ending), path));
         return [.. names];
     }
 

@@ -103,7 +103,7 @@ internal class LoraLayer : DeltaLayer, ILowRank, IUpdatesBias, IRestarts
     }
 
     string? IRestarts.RestartError => GetType() != typeof(LoraLayer) ? $"has a {GetType().Name}, whose update is not plain LoRA"
-        : Subtracted is not null ? "has factors that were initialized from the weight" : bias is not null ? "has a bias" : inverse is not null ? "has a frozen A" : null;
+        : Subtracted is not null ? "has factors that were initialized from the weight" : bias is not null ? "has a bias" : inverse is not null ? "has a frozen A" : Tensors.Any(tensor => !tensor.IsTrainable) ? "has a frozen B" : null;
 
     void IRestarts.Restart()
     {

@@ -57,6 +57,19 @@ public sealed class TargetTests : IDisposable
         Adapted(peft).ShouldBe(Linears, ignoreOrder: true);
     }
 
+    // Many paths become the last parts that no other module has, or stay whole where there is none.
+    [Fact]
+    public void Many_linear_modules_are_named_as_shortly_as_others_allow()
+    {
+        (string, nn.Module<Tensor, Tensor>)[] own = [.. Enumerable.Range(0, 21).Select(i => ($"{i}", (nn.Module<Tensor, Tensor>)nn.Linear(3, 3)))];
+        (string, nn.Module<Tensor, Tensor>)[] other = [("20", nn.ReLU()), ("up", nn.Linear(3, 3))];
+        using var many = nn.Sequential([.. own, ("other", nn.Sequential(other))]);
+        using var peft = many.ApplyAdapter(new LoraOptions { Rank = 2, TargetModules = "all-linear" });
+        var options = (LoraOptions)peft.Find(PeftModel.DefaultName).Options;
+        options.TargetModules!.Names.ShouldBe([.. Enumerable.Range(0, 21).Select(i => $"{i}"), "up"], ignoreOrder: true);
+        peft.Find(PeftModel.DefaultName).Layers.Count.ShouldBe(22);
+    }
+
     [Fact]
     public void Exclusions_are_names_or_a_regular_expression_for_the_whole_path()
     {
