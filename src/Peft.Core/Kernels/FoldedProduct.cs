@@ -14,7 +14,7 @@ internal sealed class FoldedProduct(Func<Weights> fold, Device device) : NodePro
 
     public override (Tensor Output, Tensor[] Kept) Multiply(Tensor x)
     {
-        var random = get_rng_state();
+        var random = RandomState.Get();
         var output = Product(x);
         return (output, RandomState.HasChanged(random) ? [random] : []);
     }
@@ -64,15 +64,15 @@ internal sealed class FoldedProduct(Func<Weights> fold, Device device) : NodePro
     private static T Again<T>(ReadOnlySpan<Tensor> saved, Func<T> compute)
     {
         if (saved.Length < 2) return compute();
-        using var now = get_rng_state();
-        set_rng_state(saved[1]);
+        using var now = RandomState.Get();
+        RandomState.Set(saved[1]);
         try
         {
             return compute();
         }
         finally
         {
-            set_rng_state(now);
+            RandomState.Set(now);
         }
     }
 }

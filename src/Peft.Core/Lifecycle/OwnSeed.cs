@@ -12,14 +12,14 @@ internal sealed class OwnSeed : IDisposable
     public OwnSeed(int? seed)
     {
         if (seed is not { } number) return;
-        before = get_rng_state().DetachFromDisposeScope();
+        before = RandomState.Get().DetachFromDisposeScope();
         manual_seed(number);
     }
 
     public void Dispose()
     {
         if (before is null) return;
-        set_rng_state(before);
+        RandomState.Set(before);
         before.Dispose();
     }
 }

@@ -77,7 +77,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
     {
         using var scope = NewDisposeScope();
         using var own = new TrainingMetrics();
-        random = get_rng_state();
+        random = RandomState.Get();
         var result = Add(divided, own);
         tried = result is not null && !RandomState.HasChanged(random);
         random = null;

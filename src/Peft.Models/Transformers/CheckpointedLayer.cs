@@ -30,7 +30,7 @@ internal sealed class CheckpointedLayer : GraphNode<CheckpointedLayer>
     protected override Tensor[] Forward(autograd.AutogradContext context, object[] arguments)
     {
         var (hidden, encoded, job) = ((Tensor)arguments[0], (Tensor)arguments[1], (Job)arguments[3]);
-        var random = get_rng_state();
+        var random = RandomState.Get();
         using var _ = no_grad();
         var output = Call(job, hidden, LayerRun.First);
         // Most layers draw no random values. Parts of a batch run at the same time only then: all threads share one generator.
@@ -45,8 +45,8 @@ internal sealed class CheckpointedLayer : GraphNode<CheckpointedLayer>
         var job = (Job)context.get_data(nameof(Job));
         using var hold = job.Hold;
         var saved = context.get_saved_variables();
-        var now = saved.Count > 2 ? get_rng_state() : null;
-        if (now is not null) set_rng_state(saved[2]);
+        var now = saved.Count > 2 ? RandomState.Get() : null;
+        if (now is not null) RandomState.Set(saved[2]);
         using var _ = enable_grad();
         var input = saved[0].detach();
         input.requires_grad = job.InputRequiresGrad;
@@ -66,7 +66,7 @@ internal sealed class CheckpointedLayer : GraphNode<CheckpointedLayer>
         }
         finally
         {
-            if (now is not null) set_rng_state(now);
+            if (now is not null) RandomState.Set(now);
         }
         // If neither the layer nor its input requires grad, backward would fail.
         return output.requires_grad ? [.. DirectGradients.Backward([output], [gradients[0]], input, encoded), null, null] : [null, null, null, null];
