@@ -1,3 +1,4 @@
+using Peft.Models;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -173,6 +174,22 @@ public sealed class RolloutTests
         metrics[1]["reward"].ShouldBe(0.5);
         metrics.ShouldAllBe(step => step.Values.All(double.IsFinite));
         logger.Lines.First(line => line.Contains("got no reward", StringComparison.Ordinal)).ShouldStartWith("Warning: Step 1: 16 of 16 completions got no reward");
+    }
+
+    // A folder may say otherwise in generation_config.json than in config.json.
+    [Fact]
+    public void Completions_end_where_generation_ends()
+    {
+        using var scope = NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        using (var made = TinyModel.Create()) made.SavePretrained(folder);
+        folder.Write("generation_config.json", """{ "eos_token_id": [5, 6] }""");
+        using var model = CausalLM.FromPretrained(folder);
+        using var peft = model.ApplyLora(rank: 2);
+        var objective = new GrpoObjective(peft, OnlineRuns.Rollouts());
+        var batch = Sampling.ToBatch([new() { Row = 0, Prompt = [3], Tokens = [7, TinyModel.EndOfSequence, 5, 6], IsTruncated = false }], 0, masksTruncated: false, CPU);
+        objective.EndTokens(batch).data<bool>().ToArray().ShouldBe([false, false, true, true]);
+        new GrpoObjective(peft, OnlineRuns.Rollouts() with { EndTokenIds = [7] }).EndTokens(batch).data<bool>().ToArray().ShouldBe([true, false, false, false]);
     }
 
     [Fact]

@@ -20,6 +20,16 @@ public sealed class LogTests : IDisposable
         scalars.Single(scalar => scalar.Tag == "evaluation/loss" && scalar.Step == 3).Value.ShouldBe((float)result.Evaluations[^1].Loss);
     }
 
+    // As in transformers.
+    [Fact]
+    public void The_loss_that_is_logged_is_the_mean_since_the_last_time()
+    {
+        var losses = new List<double>();
+        new Trainer(Runs.Line(), Runs.Rows(16), new() { MaxSteps = 5, LogEverySteps = 3, TensorBoardFolder = folder.Path }).Train(new Listener<TrainingProgress>(step => losses.Add(step.Loss)));
+        var logged = Directory.GetFiles(folder, "events.out.tfevents*").SelectMany(Scalars).Where(scalar => scalar.Tag == "train/loss").Select(scalar => (scalar.Step, scalar.Value)).ToList();
+        logged.ShouldBe([(1L, (float)losses[0]), (3L, (float)losses[1..3].Average()), (5L, (float)losses[3..].Average())]);
+    }
+
     [Fact]
     public void The_meter_reports_each_step()
     {
