@@ -58,6 +58,7 @@ internal sealed class ModelScores
     {
         if (encoder is null) throw new RewardException("The prompt is a conversation, which the chat template ends otherwise than the completion's tokens do: give RewardFunction.OfModel the tokenizer of the reward model.");
         if (completion.Text is not { } text) throw new RewardException("The prompt is a conversation, but the completion has no text: set RolloutOptions.Tokenizer.");
+        if (completion.ToolCalls.Count > 0) throw new RewardException("The completion calls tools, whose turns a reward model of conversations would not see as in its training: score texts with RewardFunction.OfAll.");
         var row = new DataRow(completion.Fields, $"completion of prompt {completion.Row}");
         return encoder.Encode(row.Passage("prompt").Then(new Passage([new JsonObject { ["role"] = "assistant", ["content"] = text }]), row), row);
     }

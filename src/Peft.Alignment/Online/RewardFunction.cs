@@ -39,7 +39,7 @@ public sealed record RewardFunction
     /// <param name="model">The reward model: a <see cref="Models.SequenceClassifier"/> of one label with the policy's vocabulary, with or without an adapter. The caller keeps ownership. A completion that was cut off is scored with the end-of-sequence token, as the
     /// texts of a <see cref="RewardDataset"/> have it.</param>
     /// <param name="batchSize">Number of completions per forward pass. 64 by default.</param>
-    /// <param name="tokenizer">The tokenizer of the model. Required where prompts are conversations: these and their answers are rendered by its chat template, as a <see cref="RewardDataset"/> has them.</param>
+    /// <param name="tokenizer">The tokenizer of the model. Required where prompts are conversations: these and their answers are rendered by its chat template, as a <see cref="RewardDataset"/> has them. Such answers must not call tools.</param>
     /// <exception cref="AdapterOptionsException">The model has more than one label.</exception>
     public static RewardFunction OfModel(string name, Models.SequenceClassifier model, int batchSize = 64, Tokenizer? tokenizer = null)
     {

@@ -44,6 +44,7 @@ public sealed class ModelRewardTests
         RewardFunction.Call([RewardFunction.OfModel("model", model, tokenizer: tokenizer)], [completion], default)[0][0].ShouldBe(expected, 1e-5);
         Should.Throw<RewardException>(() => RewardFunction.Call([RewardFunction.OfModel("model", model)], [completion], default)).Message.ShouldContain("give RewardFunction.OfModel the tokenizer");
         Should.Throw<RewardException>(() => RewardFunction.Call([RewardFunction.OfModel("model", model, tokenizer: tokenizer)], [completion with { Text = null }], default)).Message.ShouldContain("set RolloutOptions.Tokenizer");
+        Should.Throw<RewardException>(() => RewardFunction.Call([RewardFunction.OfModel("model", model, tokenizer: tokenizer)], [completion with { ToolCalls = [new("1", "look")] }], default)).Message.ShouldContain("calls tools");
     }
 
     [Fact]
