@@ -131,6 +131,11 @@ public sealed class InspectionTests(TrainedAdapters trained) : IClassFixture<Tra
             (refused.Code, Directory.Exists(folder["out"])).ShouldBe((1, false));
             refused.Error.ShouldContain("DoRA is not supported by readers of plain LoRA");
         }
+        var rank = await Tool.JsonAsync("convert", folder["dora"], "--to", "lora", "--rank", "4", "-o", folder["rank"]);
+        rank["facts"]!.AsArray().ShouldAllBe(module => (int)module!["rank"]! == 4 && (double)module["error"]! < 1);
+        (await Tool.RunAsync("convert", folder["dora"], "--to", "lora", "--energy", "0.5", "-o", folder["energy"])).Output.ShouldContain("largest error");
+        ((bool)(await Tool.JsonAsync("export", "-a", folder["rank"], "--format", "lora", "--check"))["ok"]!).ShouldBeTrue();
+        (await Tool.RunAsync("convert", folder["dora"], "--rank", "4", "-o", folder["none"])).Error.ShouldContain("--rank is of the LoRA that approximates an adapter: use --to lora.");
     }
 
     [Fact]

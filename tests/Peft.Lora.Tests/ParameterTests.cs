@@ -100,6 +100,80 @@ public sealed class ParameterTests
         Should.Throw<PeftException>(() => peft.Rows("default", PeftModel.Base)).Message.ShouldContain("Run the rows in separate forward passes");
     }
 
+    [Theory]
+    [InlineData(false, "dense.base_layer.bias scale.bias")]
+    [InlineData(true, "scale.bias scale.weight")]
+    public void Parameters_of_modules_of_ones_own_are_trained_with_the_modules_or_with_all_biases(bool whole, string trained)
+    {
+        using var scope = NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        using var model = new Affine();
+        var bits = model.Bits();
+        var input = randn(5, 4);
+        var before = model.call(input);
+        var options = new LoraOptions { Rank = 2, TargetModules = ["dense"], Bias = whole ? "none" : "all", ModulesToSave = whole ? ["scale"] : null };
+        Tensor adapted;
+        using (var peft = model.ApplyAdapter(options))
+        {
+            peft.Trainables.Select(tensor => tensor.Name.Replace("base_model.model.", "")).Where(name => !name.Contains("lora")).Order(StringComparer.Ordinal).ShouldBe(trained.Split(' '));
+            model.call(input).Difference(before).ShouldBe(0);
+            peft.Shake();
+            adapted = model.call(input);
+            adapted.square().sum().backward();
+            peft.Trainables.ShouldAllBe(tensor => tensor.Value.grad!.abs().sum().item<float>() > 0);
+            peft.Save(folder);
+        }
+        model.ShouldHaveBits(bits);
+        using (var again = model.ApplyAdapter(folder))
+        {
+            model.call(input).Difference(adapted).ShouldBe(0);
+            again.Merge();
+            model.call(input).RelativeDifference(adapted).ShouldBeLessThan(1e-5f);
+        }
+        model.ShouldHaveBits(bits);
+    }
+
+    [Fact]
+    public void What_cannot_be_trained_in_place_is_refused()
+    {
+        using var scope = NewDisposeScope();
+        using var normalized = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4));
+        var options = new LoraOptions { Rank = 2, TargetModules = ["0"] };
+        Should.Throw<AdapterOptionsException>(() => normalized.ApplyAdapter(options with { ModulesToSave = ["1"] })).Message.ShouldContain("1 (BatchNorm1d) has statistics (running_mean)");
+        normalized.ApplyAdapter(options).Dispose();
+
+        using var model = new Router();
+        Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(new LoraOptions { TargetParameters = ["experts.up"], ModulesToSave = ["experts"] })).Message.ShouldContain("cannot be adapted too");
+        using var table = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 4));
+        Should.Throw<AdapterOptionsException>(() => table.ApplyAdapter(new LoraOptions { TargetParameters = ["0.weight"] })).Message.ShouldContain("not stored as [out, in]");
+        table.ApplyAdapter(new LoraOptions { TargetParameters = ["1.weight"] }).Dispose();
+    }
+
+    /// <summary>A linear module and one whose parameters only its own code uses.</summary>
+    private sealed class Affine : nn.Module<Tensor, Tensor>
+    {
+        private readonly TorchSharp.Modules.Linear dense = nn.Linear(4, 4);
+        private readonly Scale scale = new();
+
+        public Affine() : base(nameof(Affine)) => RegisterComponents();
+
+        public override Tensor forward(Tensor x) => scale.call(dense.call(x));
+    }
+
+    private sealed class Scale : nn.Module<Tensor, Tensor>
+    {
+        private readonly Parameter weight = new(rand(4) + 1), bias = new(randn(4));
+
+        public Scale() : base(nameof(Scale))
+        {
+            weight.DetachFromDisposeScope();
+            bias.DetachFromDisposeScope();
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor x) => x * weight + bias;
+    }
+
     /// <summary>A mixture of experts as published models have it: one parameter [experts, out, in] for all experts.</summary>
     private sealed class Router : nn.Module<Tensor, Tensor>
     {

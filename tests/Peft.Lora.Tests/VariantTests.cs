@@ -56,6 +56,36 @@ public sealed class VariantTests : IDisposable
         model.call(x).Difference(output).ShouldBeLessThan(1e-5f);
     }
 
+    // As in Hugging Face PEFT, the updates of GLoRA adapters are those of the module's own weight and bias.
+    [Fact]
+    public void Two_GLoRA_adapters_add_up()
+    {
+        var before = model.call(x);
+        var options = new GloraOptions { Rank = 2, TargetModules = ["enter"], InitWeights = false };
+        using var peft = new PeftModel(model);
+        peft.Add("a", options);
+        peft.Add("b", options);
+        peft.Shake();
+        Tensor Update(params string[] names)
+        {
+            peft.Activate(names);
+            return Entered() - Base();
+        }
+        var (a, b, both) = (Update("a"), Update("b"), Update("a", "b"));
+        both.Difference(a + b).ShouldBeLessThan(1e-5f * both.abs().max().item<float>());
+        var forward = model.call(x);
+        forward.Difference(before).ShouldBeGreaterThan(1e-2f);
+        peft.Merge();
+        model.call(x).RelativeDifference(forward).ShouldBeLessThan(1e-5f);
+
+        Tensor Entered() => ((nn.Module<Tensor, Tensor>)model.named_children().Single(pair => pair.name == "enter").module).call(x);
+        Tensor Base()
+        {
+            using var off = peft.WithoutAdapters();
+            return Entered();
+        }
+    }
+
     [Fact]
     public void KaSA_begins_as_the_weights_best_approximation_without_the_ranks_smallest_singular_values()
     {

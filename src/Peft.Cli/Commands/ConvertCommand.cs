@@ -1,3 +1,4 @@
+using System.Globalization;
 using TorchSharp;
 
 namespace Peft.Cli;
@@ -10,10 +11,15 @@ internal static class ConvertCommand
         var model = new ModelFlags();
         var input = new Argument<string>("input") { Description = "The adapter's folder: of Hugging Face PEFT (safetensors or PyTorch's .bin), or of the Adapters library (AdapterHub)." };
         var output = OutputFolder.Required("Folder of the converted adapter.");
-        var format = new Option<string>("--to") { Description = "huggingface: Hugging Face PEFT's format, in safetensors; adapterhub: that of the Adapters library, for bottleneck and ReFT adapters; lora: a plain LoRA, of a variant whose initialization changed the base.", DefaultValueFactory = _ => "huggingface" }.AcceptOnly("huggingface", "adapterhub", "lora");
-        return tool.Command("convert", "Converts a saved adapter to another format.", [input, output, format, .. model.All], context =>
+        var format = new Option<string>("--to") { Description = "huggingface: Hugging Face PEFT's format, in safetensors; adapterhub: that of the Adapters library, for bottleneck and ReFT adapters; lora: a plain LoRA, of a variant of LoRA, or with --rank or --energy an approximation of any method.", DefaultValueFactory = _ => "huggingface" }.AcceptOnly("huggingface", "adapterhub", "lora");
+        var rank = new Option<int?>("--rank", "-r") { Description = "Largest rank of the LoRA that approximates the adapter.", HelpName = "int" };
+        var energy = new Option<double?>("--energy") { Description = "Part of the squared singular values of each update that the LoRA keeps; all of them by default.", HelpName = "0…1" };
+        return tool.Command("convert", "Converts a saved adapter to another format.", [input, output, format, rank, energy, .. model.All], context =>
         {
             var folder = OutputFolder.New(context, output);
+            var approximates = context.Get(rank) is not null || context.Get(energy) is not null;
+            if (approximates && context.Get(format) != "lora") throw new ToolException($"--{(context.Get(rank) is not null ? "rank" : "energy")} is of the LoRA that approximates an adapter: use --to lora.");
+            IReadOnlyList<ConvertedModule>? approximated = null;
             var source = context.Get(input)!;
             var load = model.Load(context);
             var isHub = File.Exists(Path.Combine(source, AdapterHubCheckpoint.FileName));
@@ -35,8 +41,11 @@ internal static class ConvertCommand
                     case "adapterhub":
                         peft.SaveToAdapterHub(folder);
                         break;
+                    case "lora" when approximates:
+                        approximated = Approximate(peft, folder, context.Get(rank), context.Get(energy) ?? 1);
+                        break;
                     case "lora":
-                        if (peft.CheckExport(ExportTarget.Lora) is { Count: > 0 } problems) throw new ToolException($"This adapter cannot become a plain LoRA: {string.Join(' ', problems.Select(context.Translate))}");
+                        if (peft.CheckExport(ExportTarget.Lora) is { Count: > 0 } problems) throw new ToolException($"This adapter cannot become a plain LoRA: {string.Join(' ', problems.Select(context.Translate))} With --rank or --energy, it is approximated.");
                         peft.SaveAsPlainLora(folder);
                         break;
                     default:
@@ -44,7 +53,20 @@ internal static class ConvertCommand
                         break;
                 }
             }
-            OutputFolder.Report(context, folder);
+            if (approximated?.MaxBy(each => each.Error) is not { } worst) OutputFolder.Report(context, folder);
+            else
+                OutputFolder.Report(context, folder, approximated,
+                    ("largest error", $"{worst.Error.ToString("P1", CultureInfo.InvariantCulture)} of the update of {worst.Path}"), ("largest rank", approximated.Max(each => each.Rank)));
         });
+    }
+
+    private static IReadOnlyList<ConvertedModule> Approximate(PeftModel peft, string folder, int? rank, double energy)
+    {
+        const string lora = "converted-to-lora";
+        var modules = peft.ConvertToLora(PeftModel.DefaultName, lora, rank, energy);
+        peft.Delete(PeftModel.DefaultName);
+        peft.Rename(lora, PeftModel.DefaultName);
+        peft.SaveAdapter(folder, PeftModel.DefaultName);
+        return modules;
     }
 }

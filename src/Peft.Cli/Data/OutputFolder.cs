@@ -30,10 +30,10 @@ internal static class OutputFolder
     }
 
     /// <summary>Tells what was written.</summary>
-    public static void Report(ToolContext context, string folder, object? facts = null)
+    public static void Report(ToolContext context, string folder, object? facts = null, params (string Name, object? Value)[] more)
     {
         var files = new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories).OrderBy(file => file.FullName, StringComparer.Ordinal).Select(file => new { Name = Path.GetRelativePath(folder, file.FullName), Bytes = file.Length }).ToList();
         context.Result(new { Output = folder, Files = files, Facts = facts },
-            console => console.Fields([("output", folder), .. files.Select(file => (file.Name, (object?)Show.Bytes(file.Bytes)))]));
+            console => console.Fields([("output", folder), .. files.Select(file => (file.Name, (object?)Show.Bytes(file.Bytes))), .. more]));
     }
 }

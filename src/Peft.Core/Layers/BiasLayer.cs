@@ -25,8 +25,12 @@ public sealed class BiasLayer : ReweightLayer
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
         if (targets.Contains(null!)) throw new ArgumentException("A target is null.", nameof(targets));
-        return (option switch { "none" => [], "all" => model.Targets, _ => targets })
+        var own = (option switch { "none" => [], "all" => model.Targets, _ => targets })
             .Where(target => target.Bias is not null && !model.IsTrainedWhole(options, target)).Select(target => new BiasLayer(target, targets.Contains(target) ? "base_layer.bias" : "bias"));
+        if (option != "all") return own;
+        // Those of modules that are not targets.
+        return [.. own, .. model.LooseParameters((module, path) => (path == "bias" || path.EndsWith(".bias", StringComparison.Ordinal)) && !model.IsTrainedWhole(options, module))
+            .Select(target => new FullLayer(target, trainsWeight: true, trainsBias: false, tiedTo: null))];
     }
 
     internal override bool ChangesWeight => false;

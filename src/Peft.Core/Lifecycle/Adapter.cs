@@ -47,7 +47,7 @@ public sealed class Adapter
     /// <summary>True if the adapter is not trainable.</summary>
     public bool IsFrozen { get; internal set; }
 
-    /// <summary>True if the adapter was trained, or loaded from a file.</summary>
+    /// <summary>True if the adapter was trained, loaded from a file or made from other adapters.</summary>
     internal bool HasLearned { get; set; }
 
     /// <summary>Warnings for the user, such as a base model with another name or an exclusion that matches nothing.</summary>

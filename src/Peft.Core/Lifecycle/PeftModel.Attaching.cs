@@ -39,9 +39,13 @@ public sealed partial class PeftModel
             if (plan.Options.Task is null && Module is ITaskModel { Task: { } description }) plan = plan with { Options = plan.Options with { Task = description } };
             made = new Adapter(name, plan)
             {
-                Warnings = [.. BaseModelName.Warnings(name, options, Module), .. options is TargetedOptions targeted ? TargetMatcher.UnmatchedNames(targeted, Tree).Select(idle => $"Adapter '{name}': {idle}") : []],
+                Warnings = [.. BaseModelName.Warnings(name, options, Module), .. WarningsOf(options, plan).Select(warning => $"Adapter '{name}': {warning}")],
             };
-            prepare?.Invoke(made);
+            if (prepare is not null)
+            {
+                prepare(made);
+                made.HasLearned = true;
+            }
             return made;
         }
         catch
@@ -51,6 +55,10 @@ public sealed partial class PeftModel
             throw;
         }
     }
+
+    private IEnumerable<string> WarningsOf(AdapterOptions options, AdapterPlan plan)
+        => (options is TargetedOptions targeted ? TargetMatcher.UnmatchedNames(targeted, Tree) : [])
+            .Concat((plan.Options as IWarns)?.Warnings([.. plan.Layers.Select(layer => layer.Target).Distinct()], Tree) ?? []);
 
     // Adds an adapter to the model. If that fails, the adapter is released.
     private void Attach(string name, Adapter adapter)

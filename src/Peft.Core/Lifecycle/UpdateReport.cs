@@ -24,6 +24,26 @@ public static class UpdateReport
                    select Measure(model, each, site.Target, layers, singularValues)];
     }
 
+    /// <summary>Computes the update that an adapter makes to the weight W <c>[out, in]</c> and the bias of a module: W′ − W and b′ − b, in float32.</summary>
+    /// <param name="model">The model, with or without merged adapters.</param>
+    /// <param name="adapter">Name of the adapter.</param>
+    /// <param name="target">The module.</param>
+    /// <returns>New tensors; null if the adapter does not change the module's weights or cannot be merged into them.</returns>
+    /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
+    public static Weights? UpdateOf(this PeftModel model, string adapter, Target target)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(target);
+        using var _ = no_grad();
+        var layers = model.Find(adapter).At(target);
+        if (layers.Length == 0) return null;
+        using var scope = NewDisposeScope();
+        var update = Update(target, layers, Wide(target.ToMatrix(model.BaseOf(target.Storage).Read())));
+        update?.Weight.MoveToOuterDisposeScope();
+        update?.Bias?.MoveToOuterDisposeScope();
+        return update;
+    }
+
     private static LayerUpdate Measure(PeftModel model, Adapter adapter, Target target, AdapterLayer[] layers, bool singularValues)
     {
         using var scope = NewDisposeScope();
@@ -46,16 +66,21 @@ public static class UpdateReport
 
     private static (double?, float[]) Dense(Target target, AdapterLayer[] layers, Tensor weight, bool singularValues)
     {
+        if (Update(target, layers, weight) is not { Weight: var update }) return (null, []);
+        var small = target.IsMatrix && Math.Min(target.Out, target.In) <= LargestDense;
+        return (Norm(update), singularValues && small ? linalg.svdvals(update).cpu().data<float>().ToArray() : []);
+    }
+
+    private static Weights? Update(Target target, AdapterLayer[] layers, Tensor weight)
+    {
         var bias = target.Bias is { } own ? Wide(own) : null;
         var folded = new Weights(weight, bias);
         foreach (var layer in layers)
         {
-            if (layer.Merge(folded) is not { } next) return (null, []);
+            if (layer.Merge(folded) is not { } next) return null;
             folded = next;
         }
-        var update = folded.Weight.to_type(ScalarType.Float32).sub(weight);
-        var small = target.IsMatrix && Math.Min(target.Out, target.In) <= LargestDense;
-        return (Norm(update), singularValues && small ? linalg.svdvals(update).cpu().data<float>().ToArray() : []);
+        return new(folded.Weight.to_type(ScalarType.Float32).sub(weight), bias is null ? null : folded.Bias!.to_type(ScalarType.Float32).sub(bias));
     }
 
     private static double Norm(Tensor tensor) => tensor.norm().to_type(ScalarType.Float64).item<double>();

@@ -57,6 +57,7 @@ public abstract record TargetedOptions : AdapterOptions
     {
         // Match the targets: those of TargetModules, or the method's defaults for the architecture.
         var (targets, matched) = TargetMatcher.Match(this, model);
+        if (this is ITiesWeights { TiesWeights: true }) (targets, matched) = TargetMatcher.WithTied(targets, matched, model);
 
         // Resolve the other defaults: the file contains the resolved values.
         var options = matched with

@@ -39,7 +39,11 @@ public sealed class TokenIndices : BoundMap<TokenIndices>
             yield break;
         }
         foreach (var (name, tokens) in named!)
-            yield return (model.Targets.FirstOrDefault(target => ModuleSelector.Means(name, target.Path)) ?? throw TargetHints.NotFound(model, "trainable_token_indices", [name]), tokens);
+        {
+            var matches = model.Named([name]);
+            if (matches.Count == 0) throw TargetHints.NotFound(model, "trainable_token_indices", [name]);
+            foreach (var match in matches) yield return (match, tokens);
+        }
     }
 
     /// <inheritdoc/>

@@ -34,15 +34,20 @@ public sealed record TrainableTokensOptions() : AdapterOptions("TRAINABLE_TOKENS
         if (targets.Count == 0) throw model.NotFound(nameof(TargetModules), [TargetModules?.ToString() ?? "embed_tokens"]);
         const string name = "trainable_tokens_delta";
         var layers = new List<AdapterLayer>();
-        SharedTensors? copies = null;
-        foreach (var target in targets)
+        var copies = new List<(TokensLayer Owner, string Key)>();
+        // As in Hugging Face PEFT, a head that is tied to an adapted embedding uses its rows, even if it is also named. A head alone has its own.
+        var tiedHeads = targets.Where(target => target.IsLookup).SelectMany(model.TiedWith).ToHashSet();
+        foreach (var target in targets.Where(target => !tiedHeads.Contains(target)))
         {
             var owner = new TokensLayer(target, TokenIndices, name, fresh: !InitWeights);
             layers.Add(owner);
             if (target == model.InputEmbeddings && model.Model is IPretrainedModel { EmbeddingCopies: { Count: > 0 } paths })
-                copies = new TokenCopies(owner, [.. paths.Select(path => $"model.{path}.{name}")]);
-            layers.AddRange(model.TiedWith(target).Except(targets).Select(tied => new TokensLayer(tied, owner, name, saved: true)));
+                copies.AddRange(paths.Select(path => (owner, $"model.{path}.{name}")));
+            if (!target.IsLookup) continue;
+            layers.AddRange(model.TiedWith(target).Select(tied => new TokensLayer(tied, owner, name, saved: true)));
+            // Hugging Face PEFT wraps a named head twice.
+            copies.AddRange(model.TiedWith(target).Intersect(targets).Select(tied => (owner, $"model.{tied.Path}.base_layer.{name}")));
         }
-        return new AdapterPlan(this with { TargetModules = TargetModules ?? targets.Select(target => target.Path[(target.Path.LastIndexOf('.') + 1)..]).ToArray() }, layers, copies);
+        return new AdapterPlan(this with { TargetModules = TargetModules ?? targets.Select(target => target.Path[(target.Path.LastIndexOf('.') + 1)..]).ToArray() }, layers, copies.Count > 0 ? new TokenCopies(copies) : null);
     }
 }

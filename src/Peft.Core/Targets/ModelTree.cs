@@ -103,11 +103,14 @@ public sealed class ModelTree
 
     /// <summary>Selects parameters of modules that are not targets, by path. Each is a separate target.</summary>
     /// <exception cref="PeftException">A parameter cannot be replaced for the duration of a forward pass.</exception>
-    internal IEnumerable<ParameterTarget> LooseParameters(Func<string, bool> chosen)
+    internal IEnumerable<ParameterTarget> LooseParameters(Func<string, bool> chosen) => LooseParameters((_, path) => chosen(path));
+
+    /// <summary>Likewise, by the path of the module and that of the parameter.</summary>
+    internal IEnumerable<ParameterTarget> LooseParameters(Func<string, string, bool> chosen)
     {
         var all = Walk(Model).Where(pair => !byModule.ContainsKey(pair.Module))
             .SelectMany(pair => pair.Module.named_parameters(recurse: false).Select(own => new ParameterTarget(pair.Path, own.name, pair.Module, own.parameter))).ToList();
-        foreach (var target in all.Where(target => chosen(target.ParameterPath)))
+        foreach (var target in all.Where(target => chosen(target.Path, target.ParameterPath)))
         {
             if (All.Concat(all).Count(other => other.SharesWeightWith(target)) > 1)
                 throw new PeftException($"{target} is also the parameter of another module, and only the code of the modules knows where it is used. Train the model with a {nameof(ModuleTrainable)} instead.");
@@ -145,8 +148,12 @@ public sealed class ModelTree
             string[] idle = [.. names.Where(name => !IsNew(name) && !Paths.Exists(path => ModuleSelector.Means(name, path)))];
             if (idle.Length > 0) throw NotFound(nameof(TargetedOptions.ModulesToSave), idle);
             names = [.. names.SelectMany(name => IsNew(name) || Paths.TrueForAll(path => !Ends(path, name) || ModuleSelector.Means(name, path)) ? [name] : Paths.Where(path => ModuleSelector.Means(name, path))).Distinct()];
+            if (options is ITiesWeights { TiesWeights: true })
+                names = [.. names, .. All.Where(target => IsTrainedWhole(names, target.Path)).SelectMany(TiedWith).Where(target => !IsTrainedWhole(names, target.Path)).Select(target => target.Path).Distinct()];
         }
         // The head of a task is new and must be trained with the adapter. Hugging Face lists all head names that its models use for the task.
+        // A saved adapter without a task has no head: it uses that of the model.
+        if (options is { InferenceMode: true, TaskType: null }) return names;
         string[] missing = [.. NewModules(options.TaskType).Except(names ?? [])];
         return missing.Length == 0 ? names : [.. names ?? [], .. missing];
     }
@@ -159,18 +166,30 @@ public sealed class ModelTree
     public IReadOnlyList<AdapterLayer> WholeModules(IReadOnlyList<string> names)
     {
         RequireWholeModules(names);
-        return [.. All.Where(target => IsTrainedWhole(names, target)).Select(target => new FullLayer(target))];
+        return [.. All.Where(target => IsTrainedWhole(names, target.Path)).Select(target => new FullLayer(target)), .. WholeParametersOf(names)];
     }
+
+    // Parameters of modules that are not targets.
+    private IEnumerable<FullLayer> WholeParametersOf(IReadOnlyList<string> names)
+        => LooseParameters((module, _) => IsTrainedWhole(names, module)).Select(target => Statistics(target.Module) is { } name
+            ? throw new AdapterOptionsException($"{target.Path} ({target.Module.GetType().Name}) has statistics ({name}) that training changes and that an adapter does not contain, so it cannot be fully trained in one: leave it out of {nameof(TargetedOptions.ModulesToSave)}, or train the model with a {nameof(ModuleTrainable)}.")
+            : new FullLayer(target, trainsWeight: true, trainsBias: false, tiedTo: null));
+
+    // Those of batch normalization.
+    private static string? Statistics(nn.Module module) => module.named_buffers(recurse: false).Select(pair => pair.name).FirstOrDefault(name => name.StartsWith("running_", StringComparison.Ordinal));
 
     /// <summary>True if options fully train a target (<see cref="TargetedOptions.ModulesToSave"/>).</summary>
     public bool IsTrainedWhole(TargetedOptions options, Target target)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(target);
-        return options.ModulesToSave is { Count: > 0 } names && IsTrainedWhole(names, target);
+        return IsTrainedWhole(options, target.Path);
     }
 
-    private bool IsTrainedWhole(IReadOnlyList<string> names, Target target) => Paths.Any(path => names.Any(name => Ends(path, name)) && IsUnder(target.Path, path));
+    /// <summary>True if options fully train the module of a path.</summary>
+    internal bool IsTrainedWhole(TargetedOptions options, string path) => options.ModulesToSave is { Count: > 0 } names && IsTrainedWhole(names, path);
+
+    private bool IsTrainedWhole(IReadOnlyList<string> names, string module) => Paths.Any(path => names.Any(name => Ends(path, name)) && IsUnder(module, path));
 
     /// <summary>Returns the names of fully trained modules that match nothing, except names that Hugging Face PEFT adds.</summary>
     internal IEnumerable<string> UnmatchedWholeModules(IReadOnlyList<string> names) => names.Where(name => !IsNew(name) && !Paths.Any(path => Ends(path, name)));
@@ -198,13 +217,21 @@ public sealed class ModelTree
         if (options.ModulesToSave is not { Count: > 0 } names) return [];
         if (!options.InferenceMode) RequireWholeModules(names);   // only a warning for a saved adapter
         var layers = new List<AdapterLayer>();
-        foreach (var target in All.Where(target => IsTrainedWhole(options, target) && adapted.All(layer => layer.Target != target)))
+        foreach (var target in All.Where(target => IsTrainedWhole(options, target) && adapted.Concat(layers).All(layer => layer.Target != target)))
         {
             var full = new FullLayer(target, amongBiases: options.TrainsAllBiases);
             layers.Add(full);
-            if (options is ITiesWeights { TiesWeights: true }) layers.AddRange(TiedWith(target).Select(other => new FullLayer(other, full)));
+            if (options is not ITiesWeights { TiesWeights: true }) continue;
+            // As in Hugging Face PEFT, a file that names only the embedding contains the tied head as well.
+            var tied = TiedWith(target).Where(other => target.IsLookup || IsTrainedWhole(options, other)).ToList();
+            if (tied.Find(other => adapted.Any(layer => layer.Target == other)) is { } twice)
+                throw new AdapterOptionsException($"{twice.Path} shares its weight with {target.Path}, which is fully trained ({nameof(TargetedOptions.ModulesToSave)}), so it cannot be adapted too: remove one of them.");
+            layers.AddRange(tied.Select(other => new FullLayer(other, full)));
         }
-        return layers;
+        var own = WholeParametersOf(names).ToList();
+        if (own.Find(layer => adapted.Any(other => other.Target.Key == layer.Target.Key)) is { Target: var both })
+            throw new AdapterOptionsException($"{both} is fully trained ({nameof(TargetedOptions.ModulesToSave)}), so it cannot be adapted too: remove one of them.");
+        return layers.Concat(own);
     }
 
     // For saved modules, Hugging Face matches by suffix: "classifier" also matches "pre_classifier".

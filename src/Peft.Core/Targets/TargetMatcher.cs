@@ -21,6 +21,17 @@ internal static class TargetMatcher
         return (matches, options with { TargetModules = resolved });
     }
 
+    /// <summary>Adds the targets whose weights are tied to those of targets. Of a saved adapter, only those tied to an embedding, as in Hugging Face PEFT.</summary>
+    public static (IReadOnlyList<Target> Targets, TargetedOptions Options) WithTied(IReadOnlyList<Target> targets, TargetedOptions options, ModelTree model)
+    {
+        var tied = targets.Where(target => target.IsLookup || !options.InferenceMode).SelectMany(model.TiedWith).Except(targets).ToHashSet();
+        if (tied.Count == 0) return (targets, options);
+        var paths = tied.Select(target => target.Path);
+        ModuleSelector names = options.TargetModules is { Pattern: { } pattern } ? $"(?:{string.Join('|', paths.Select(Regex.Escape).Prepend(pattern))})"
+            : ModuleSelector.Create([.. options.TargetModules!.Names, .. paths]);
+        return ([.. model.Targets.Where(target => tied.Contains(target) || targets.Contains(target))], options with { TargetModules = names });
+    }
+
     // As in Hugging Face PEFT, many paths become the last parts that no other module has: q_proj. Methods that share tensors among modules of a name know them by it.
     private static string[] NamesOf(IReadOnlyList<string> paths, ModelTree model)
     {

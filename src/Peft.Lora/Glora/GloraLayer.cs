@@ -2,7 +2,7 @@ namespace Peft.Lora;
 
 /// <summary>
 /// GLoRA (Chavan et al. 2023, arXiv:2306.07967): W′ = W + W∘A + B, b′ = b + b∘D + E + W·C, where A and B broadcast to <c>[out, in]</c>,
-/// C to <c>[in, 1]</c>, and D and E to <c>[out]</c>.
+/// C to <c>[in, 1]</c>, and D and E to <c>[out]</c>. W and b are the module's own, so that the updates of several adapters add up.
 /// </summary>
 internal sealed class GloraLayer : ReweightLayer
 {
@@ -22,9 +22,11 @@ internal sealed class GloraLayer : ReweightLayer
 
     protected override Weights Reweight(Weights inner)
     {
-        var weight = inner.Weight.add(inner.Weight.mul(a()), One).add(b(), One);
+        var own = Target.ReadMatrix(inner.Weight.dtype);
+        var weight = inner.Weight.add(own.mul(a()), One).add(b(), One);
         if (inner.Bias is not { } bias) return inner with { Weight = weight };
-        return new Weights(weight, bias.add(bias.mul(d()), One).add(e(), One).add(inner.Weight.mm(c()).squeeze(-1), One));
+        var ownBias = Target.Bias!.to_type(bias.dtype);
+        return new Weights(weight, bias.add(ownBias.mul(d()), One).add(e(), One).add(own.mm(c()).squeeze(-1), One));
     }
 
     // The form "vector" is a column for a matrix and the full vector for a one-dimensional shape.
@@ -41,7 +43,7 @@ internal sealed class GloraLayer : ReweightLayer
                 return () => zeros;
             default:
                 long[] size = form == "constant" ? [1] : shape.Length == 1 ? shape : [shape[0], 1];
-                var x = Trainable(name + ".X", random ? Normal(0.02, size) : Zeros(size));
+                var x = Trainable(name + ".X", !random ? Zeros(size) : form == "constant" ? Normal(0.02, size) : size.Length == 1 ? KaimingUniform(1, size[0]).squeeze(0) : KaimingUniform(size));
                 return () => x;
         }
     }

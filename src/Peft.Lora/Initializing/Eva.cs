@@ -24,16 +24,15 @@ public static class Eva
         var lora = LoraCombining.LoraOf(model, name);
         if (lora.UseDora) throw new AdapterOptionsException("EVA changes the ranks of an existing adapter, which DoRA's magnitudes do not support: leave out UseDora.");
         if (lora.HasOwnShape) throw new AdapterOptionsException($"EVA changes the ranks of an existing adapter, which {lora.Variants[0]} does not support: leave it out.");
-        var maxRank = (int)Math.Round(lora.Rank * options.Rho);
-        var components = layers.Keys.Where(target => !target.IsLookup).ToDictionary(target => target, _ => new IncrementalPca(maxRank));
+        var components = layers.Keys.Where(target => !target.IsLookup).ToDictionary(target => target, target => new IncrementalPca((int)Math.Round(lora.RankAt(target.Path) * options.Rho)));
         try
         {
             LayerInputs.Collect(model, samples, forward, mask, (target, rows) =>
             {
                 if (components.TryGetValue(target, out var pca) && !pca.HasConverged) pca.Add(rows, options.Tau);
             }, until: () => components.Values.All(pca => pca.HasConverged));
-            if (components.FirstOrDefault(pair => pair.Value.Components is null || pair.Value.Components.size(0) < lora.Rank) is { Key: { } lacking })
-                throw new AdapterOptionsException($"{lacking.Path} got fewer than {lora.Rank} distinct inputs from the samples: EVA needs at least as many as the rank. Give more samples.");
+            if (components.FirstOrDefault(pair => pair.Value.Components is null || pair.Value.Components.size(0) < lora.RankAt(pair.Key.Path)) is { Key: { } lacking })
+                throw new AdapterOptionsException($"{lacking.Path} got fewer than {lora.RankAt(lacking.Path)} distinct inputs from the samples: EVA needs at least as many as the rank. Give more samples.");
             Apply(model, name, layers, components, options, lora);
         }
         finally
@@ -46,29 +45,29 @@ public static class Eva
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var ranks = Distribute(components.ToDictionary(pair => pair.Key, pair => pair.Value.ExplainedVarianceRatios.to_type(ScalarType.Float32).cpu().data<float>().ToArray()), lora.Rank);
-        foreach (var (target, rank) in ranks)
+        var ranks = Distribute(components.ToDictionary(pair => pair.Key, pair => pair.Value.ExplainedVarianceRatios.to_type(ScalarType.Float32).cpu().data<float>().ToArray()),
+            components.Keys.Sum(target => lora.RankAt(target.Path)));
+        var (newRanks, newAlphas) = (new Dictionary<string, int>(), new Dictionary<string, double>());
+        foreach (var (target, layer) in layers)
         {
-            var a = components[target].Components.narrow(0, 0, rank);
-            if (options.Whiten) a = a / components[target].Deviations.narrow(0, 0, rank).unsqueeze(1);
-            layers[target].Refactor(a, zeros(target.Out, rank, device: target.Device), layers[target].Scaling);
+            var (rank, before, alpha) = (ranks.GetValueOrDefault(target, layer.Rank), lora.RankAt(target.Path), lora.AlphaPattern.At(target.Path, lora.Alpha));
+            if (options.AdjustScaling) alpha *= (double)rank / before;
+            if (rank != lora.Rank) newRanks.Add(target.Path, rank);
+            if (alpha != lora.Alpha) newAlphas.Add(target.Path, alpha);
+            if (!components.TryGetValue(target, out var found)) continue;
+            var a = found.Components.narrow(0, 0, rank);
+            if (options.Whiten) a = a / found.SingularValues.narrow(0, 0, rank).sqrt().unsqueeze(1);
+            layer.Refactor(a, zeros(target.Out, rank, device: target.Device), alpha / (lora.UseRslora ? Math.Sqrt(rank) : rank));
         }
-        // Alpha changes in proportion to the rank (its square root for rsLoRA), so that the scaling stays the same.
-        var changed = ranks.Where(pair => pair.Value != lora.Rank).ToList();
-        model.Find(name).Options = lora with
-        {
-            Initialization = LoraInitialization.Eva,
-            RankPattern = changed.ToDictionary(pair => pair.Key.Path, pair => pair.Value),
-            AlphaPattern = changed.ToDictionary(pair => pair.Key.Path, pair => layers[pair.Key].Scaling * (lora.UseRslora ? Math.Sqrt(pair.Value) : pair.Value)),
-        };
+        model.Find(name).Options = lora with { Initialization = LoraInitialization.Eva, RankPattern = newRanks, AlphaPattern = newAlphas };
     }
 
-    /// <summary>Distributes rank·modules components by explained variance, at least one to each module.</summary>
-    internal static Dictionary<Target, int> Distribute(IReadOnlyDictionary<Target, float[]> ratios, int rank)
+    /// <summary>Distributes a number of components by explained variance, at least one to each module.</summary>
+    internal static Dictionary<Target, int> Distribute(IReadOnlyDictionary<Target, float[]> ratios, int total)
     {
         var counts = ratios.Keys.ToDictionary(target => target, _ => 1);
         var rest = ratios.SelectMany(pair => pair.Value.Skip(1).Select(ratio => (pair.Key, ratio))).OrderByDescending(pair => pair.ratio);
-        foreach (var (target, _) in rest.Take((rank - 1) * ratios.Count)) counts[target]++;
+        foreach (var (target, _) in rest.Take(total - ratios.Count)) counts[target]++;
         return counts;
     }
 }

@@ -9,6 +9,9 @@ public sealed record EvaOptions
     /// <summary>Cosine similarity above which a component counts as converged. Sampling stops once all components have converged.</summary>
     public double Tau { get; init; } = 0.99;
 
-    /// <summary>True to divide each component by the standard deviation along it.</summary>
+    /// <summary>True to divide each component by the square root of its singular value, which helps with images.</summary>
     public bool Whiten { get; init; }
+
+    /// <summary>True to multiply alpha by the change of a module's rank, so that the gradients of all modules have the same scale.</summary>
+    public bool AdjustScaling { get; init; } = true;
 }

@@ -20,8 +20,8 @@ internal sealed class IncrementalPca(int components) : IDisposable
     /// <summary>Fraction of the total variance that each component explains, <c>[components]</c>.</summary>
     public Tensor ExplainedVarianceRatios { get; private set; } = null!;
 
-    /// <summary>Standard deviation along each component, <c>[components]</c>.</summary>
-    public Tensor Deviations { get; private set; } = null!;
+    /// <summary>Singular values of the centred rows, <c>[components]</c>.</summary>
+    public Tensor SingularValues { get; private set; } = null!;
 
     /// <summary>Updates the components with rows <c>[rows, size]</c>.</summary>
     /// <param name="rows">The rows.</param>
@@ -44,7 +44,7 @@ internal sealed class IncrementalPca(int components) : IDisposable
         var newMean = mean is null ? batchMean : mean.mul(Constant(count)).add(batchMean, Constant(added)).div(Constant(total));
         HasConverged = scaled is not null && Components.size(0) == kept
             && (Components * vectors).sum(dim: 1).abs().ge(Constant(tolerance)).all().item<bool>();
-        Keep(newMean, newSquare, values.unsqueeze(1) * vectors, vectors.clone(), values.square() / newSquare.sum(), values.div(Constant(Math.Sqrt(Math.Max(1, total - 1)))));
+        Keep(newMean, newSquare, values.unsqueeze(1) * vectors, vectors.clone(), values.square() / newSquare.sum(), values.clone());
         count = total;
     }
 
@@ -52,11 +52,11 @@ internal sealed class IncrementalPca(int components) : IDisposable
     {
         Dispose();
         foreach (var tensor in state) tensor.DetachFromDisposeScope();
-        (mean, square, scaled, Components, ExplainedVarianceRatios, Deviations) = (state[0], state[1], state[2], state[3], state[4], state[5]);
+        (mean, square, scaled, Components, ExplainedVarianceRatios, SingularValues) = (state[0], state[1], state[2], state[3], state[4], state[5]);
     }
 
     public void Dispose()
     {
-        foreach (var tensor in new[] { mean, square, scaled, Components, ExplainedVarianceRatios, Deviations }) tensor?.Dispose();
+        foreach (var tensor in new[] { mean, square, scaled, Components, ExplainedVarianceRatios, SingularValues }) tensor?.Dispose();
     }
 }

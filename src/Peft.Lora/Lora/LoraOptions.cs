@@ -8,7 +8,7 @@ namespace Peft;
 [MethodDescription("LoRA", "W + s·B·A", "Hu et al. 2021, arXiv:2106.09685")]
 [LearningRate(1e-4, SmallModel = 1e-2)]
 [FanInFanOut]
-public sealed record LoraOptions() : BiasedOptions("LORA"), ITiesWeights, IReplicatesLayers, INeedsNoTargets, ILimitsModules
+public sealed record LoraOptions() : BiasedOptions("LORA"), ITiesWeights, IReplicatesLayers, INeedsNoTargets, ILimitsModules, IWarns
 {
     static LoraOptions() => TypeDescriptor.AddAttributes(typeof(IReadOnlyList<LayerRange>), new TypeConverterAttribute(typeof(TextConverter<IReadOnlyList<LayerRange>>)));
 
@@ -108,6 +108,17 @@ public sealed record LoraOptions() : BiasedOptions("LORA"), ITiesWeights, IRepli
             : UseDora ? (ModuleKinds.Matrix & ~ModuleKinds.GroupedConvolution, nameof(UseDora))
             : Initialization == LoraInitialization.Default || Initialization == LoraInitialization.Random || Initialization == LoraInitialization.Gaussian ? null
             : (ModuleKinds.Matrix & ~ModuleKinds.GroupedConvolution, $"{nameof(Initialization)} '{Initialization}'");
+
+    IEnumerable<string> IWarns.Warnings(IReadOnlyList<Target> targets, ModelTree model)
+    {
+        if (InferenceMode && Initialization == LoraInitialization.Loftq && targets.FirstOrDefault(target => target.IsMatrix && target.Storage.Parameter is not null) is { } exact)
+            yield return $"it was initialized by LoftQ and compensates the errors of quantized weights, but {exact.Path} is not quantized: load the quantized model on which it was trained.";
+        var tied = targets.Where(target => model.TiedWith(target).Any()).ToList();
+        if (EnsureWeightTying && tied.Count == 0)
+            yield return "EnsureWeightTying has no effect, because no adapted module shares its weight with another.";
+        else if (!EnsureWeightTying && tied.Find(target => target.IsMatrix) is { } loose && TrainableTokenIndices is null)
+            yield return $"{loose.Path} shares its weight with {model.TiedWith(loose).First().Path}, which does not change with it, so that the adapter cannot be merged. Set EnsureWeightTying to adapt both as one.";
+    }
 
     protected override IEnumerable<string> Errors()
     {

@@ -52,17 +52,32 @@ internal static class LoraPlan
         if (options.Dropout > 0 || options.UseDora || options.UseLoraBias || options.Variants.Count > 0)
             throw new AdapterOptionsException($"TargetParameters cannot be combined with Dropout, UseDora, UseLoraBias and {string.Join(", ", options.Variants.DefaultIfEmpty("variants of LoRA"))}: these need the module's input.");
         var matches = model.Parameters(nameof(options.TargetParameters), names);
-        return matches.FirstOrDefault(target => !target.IsMatrix) is { } vector ? throw new AdapterOptionsException($"{vector} is a vector, which LoRA cannot adapt: leave it out of {nameof(options.TargetParameters)}.") : matches;
+        if (matches.FirstOrDefault(target => !target.IsMatrix) is { } vector) throw new AdapterOptionsException($"{vector} is a vector, which LoRA cannot adapt: leave it out of {nameof(options.TargetParameters)}.");
+        // Hugging Face's file has the factors of the parameter as it is stored; those of the module are others.
+        if (matches.FirstOrDefault(target => target.IsLookup || target.IsStoredTransposed || (target.Kind & ModuleKinds.Linear) == 0) is { } other)
+            throw new AdapterOptionsException($"The weight of {other.Path} ({other.Module.GetType().Name}) is not stored as [out, in], so it cannot be adapted as a parameter: name the module in {nameof(options.TargetModules)} instead.");
+        return matches;
     }
 
     private static IEnumerable<AdapterLayer> Tokens(LoraOptions options, ModelTree model)
     {
-        foreach (var (embedding, ids) in options.TrainableTokenIndices?.Resolve(model) ?? [])
+        const string name = "token_adapter.trainable_tokens_delta";
+        var trained = options.TrainableTokenIndices?.Resolve(model).ToList() ?? [];
+        // As in Hugging Face PEFT, a head that is tied to an embedding uses its rows, unless it is named with other tokens. A head alone has its own rows.
+        var ties = trained.Where(each => each.Embedding.IsLookup).Select(each => (Owner: each.Embedding, Tied: model.TiedWith(each.Embedding).ToList()))
+            .Where(tie => trained.Where(each => tie.Tied.Contains(each.Embedding)).All(each => each.Ids.SequenceEqual(trained.Find(own => own.Embedding == tie.Owner).Ids)))
+            .ToDictionary(tie => tie.Owner, tie => tie.Tied);
+        var heads = ties.Values.SelectMany(tied => tied).ToHashSet();
+        if (trained.Select(each => each.Embedding).Concat(heads).FirstOrDefault(target => model.IsTrainedWhole(options, target)) is { } whole)
+            throw new AdapterOptionsException($"{whole.Path} is already trained as a whole (ModulesToSave): remove it there, or from TrainableTokenIndices.");
+        if (options is { EnsureWeightTying: true, InferenceMode: false } && trained.Find(each => !heads.Contains(each.Embedding) && !ties.ContainsKey(each.Embedding) && model.TiedWith(each.Embedding).Any()).Embedding is { } loose)
+            throw new AdapterOptionsException($"EnsureWeightTying requires that {loose.Path} and the modules with the same weight train the same tokens: name only the embedding in TrainableTokenIndices.");
+
+        foreach (var (embedding, ids) in trained.Where(each => !heads.Contains(each.Embedding)))
         {
-            const string name = "token_adapter.trainable_tokens_delta";
             var owner = new TokensLayer(embedding, ids, name);
             yield return owner;
-            foreach (var tied in model.TiedWith(embedding)) yield return new TokensLayer(tied, owner, name, saved: false);
+            foreach (var tied in ties.GetValueOrDefault(embedding) ?? []) yield return new TokensLayer(tied, owner, name, saved: false);
         }
     }
 }

@@ -108,6 +108,7 @@ public partial class ComingFromHuggingFace : InFolder
             using (peft.Rows("default", "b")) { }
             peft.Combine("mix", [("default", 0.7), ("b", 0.3)], new CombinationOptions { Kind = Combination.Svd });
             peft.Rename("mix", "mixed");
+            peft.ConvertToLora("default", "lora", energy: 0.9);
             peft.Delete("c");
             peft.Unfreeze("b");
             peft.HotSwap("b", "out/b");

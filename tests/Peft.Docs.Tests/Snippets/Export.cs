@@ -36,6 +36,19 @@ public class Export : InFolder
     }
 
     [Fact]
+    public void An_adapter_of_another_method_is_approximated_by_a_LoRA()
+    {
+        using var model = CausalLM.FromPretrained("models/stories260K");
+        using var peft = model.ApplyAdapter(new OftOptions { BlockSize = 8, TargetModules = ["q_proj"], InitWeights = false });
+        // snippet: export-approximate
+        foreach (var (path, rank, error) in peft.ConvertToLora("default", "lora", energy: 0.95))
+            Console.WriteLine($"{path}: rank {rank}, {error:P1} of the update is lost");
+        peft.SaveAdapter("out", "lora");   // to out/lora, for any reader of LoRA
+        // end
+        AdapterConfig.Read("out/lora").ShouldBeOfType<LoraOptions>();
+    }
+
+    [Fact]
     public void A_graph_is_written_in_float16()
     {
         using var model = CausalLM.FromPretrained("models/stories260K");
