@@ -80,7 +80,8 @@ public sealed class CausalLM : LanguageModel
         TensorRules.RequireAlive(labels, nameof(labels));
         using var prompted = PromptedInput.Of(this, input.AttentionMask is { } mask && PadsOnTheRight(mask) ? input with { AttentionMask = null } : input);
         using var hidden = Backbone.call(prompted.Input);
-        return prompted.NextTokenLoss(labels, targets => Objective.NextToken(hidden, targets, input.PackedLengths));
+        using var scaled = Scale(hidden);
+        return prompted.NextTokenLoss(labels, targets => Objective.NextToken(scaled, targets, input.PackedLengths));
     }
 
     /// <summary>The log-probabilities of given tokens, computed in chunks so that the logits of all positions are never in memory together.</summary>

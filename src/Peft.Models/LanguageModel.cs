@@ -9,7 +9,7 @@ public abstract class LanguageModel : PretrainedModel
 {
     private protected LanguageModel(ModelConfig config, TransformerSpec spec, Placement at) : base(config, spec, at)
     {
-        Head = new Linear(spec.HiddenSize, spec.VocabularySize, bias: false, at.Type, at.EmbeddingDevice);
+        Head = new Linear(spec.HiddenSize, spec.VocabularySize, spec.HeadBias, at.Type, at.EmbeddingDevice);
         this.Place(spec.Names.Head, Head);
         if (spec.TiedHead)
         {

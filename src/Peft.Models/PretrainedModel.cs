@@ -245,7 +245,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
     internal bool RowsDependOnThemselves => Spec.Rotary?.Scaling?.DependsOnLength != true && PeftModel.Of(this)?.RowsAreIndependent != false;
 
     /// <summary>True if the rows of a batch may be packed into one: their outputs depend neither on other rows nor on positions within the batch.</summary>
-    internal bool RowsMayBePacked => RowsDependOnThemselves && Spec.RelativePositions is null && PeftModel.Of(this)?.RowsMayBePacked != false;
+    internal bool RowsMayBePacked => RowsDependOnThemselves && Spec is { RelativePositions: null, Alibi: null } && PeftModel.Of(this)?.RowsMayBePacked != false;
 
     /// <summary>The first position whose label counts towards the mean loss; null if the loss is not a mean over labels.</summary>
     private protected virtual int? FirstLabel => 0;

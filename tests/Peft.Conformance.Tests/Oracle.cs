@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Conformance.Tests;
 
-/// <summary>What Hugging Face PEFT computes: the folder that <c>PEFT_ORACLE</c> names, or the two beside these tests, models of one size and models of random shapes.</summary>
+/// <summary>What Hugging Face PEFT computes: the folder that <c>PEFT_ORACLE</c> names, or those beside these tests: models of one size, models of random shapes and further architectures.</summary>
 public static class Oracle
 {
     /// <summary>The folders of cases; what is not a case lies in the first.</summary>

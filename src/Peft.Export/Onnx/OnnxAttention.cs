@@ -17,7 +17,7 @@ internal sealed class OnnxAttention(OnnxGraph graph, OnnxModules modules, Transf
     {
         path += names.Attention + ".";
         var (q, k, v) = Projected(path, input);
-        if (spec.QueryKeyNorm) (q, k) = (modules.Norm(path + names.QueryNorm, q), modules.Norm(path + names.KeyNorm, k));
+        if (spec.QueryKeyNorm == HeadNorm.PerHead) (q, k) = (modules.Norm(path + names.QueryNorm, q), modules.Norm(path + names.KeyNorm, k));
         (q, k, v) = (Swap(q), Swap(k), Swap(v));   // [batch, heads, sequence, size]
         if ((spec.Window(layer) is not null && spec.WindowRotary is { } local ? local : spec.Rotary) is { } rotary)
         {

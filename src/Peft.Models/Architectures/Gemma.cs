@@ -34,7 +34,7 @@ internal static class Gemma
         {
             Names = Sandwich,
             CutsPrefixes = true,
-            QueryKeyNorm = true,
+            QueryKeyNorm = HeadNorm.PerHead,
             AttentionScale = 1 / Math.Sqrt(config.Number("query_pre_attn_scalar", 256)),
             LogitSoftCap = Cap(config, "final_logit_softcapping", null),
             Windows = Llama.Windows(config, spec.LayerCount, Window(config), layer => (layer + 1) % period != 0),

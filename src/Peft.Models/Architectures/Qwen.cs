@@ -9,7 +9,7 @@ internal static class Qwen
     /// <summary>Llama with norms of queries and keys per head.</summary>
     public static TransformerSpec Describe3(ModelConfig config) => Common(config) with
     {
-        QueryKeyNorm = true,
+        QueryKeyNorm = HeadNorm.PerHead,
         HeadSize = config.Size("head_dim", 128),
         AttentionBias = config.Flag("attention_bias", false),
         AttentionOutputBias = config.Flag("attention_bias", false),

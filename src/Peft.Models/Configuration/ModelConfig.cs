@@ -195,6 +195,14 @@ public sealed class ModelConfig
     /// <exception cref="ModelFolderException">The field is neither true nor false.</exception>
     public bool Flag(string name, bool fallback) => Value(name, fallback, "true or false");
 
+    /// <summary>A list of whole numbers; null if it is missing or null.</summary>
+    internal IReadOnlyList<int>? Wholes(string name) => fields[name] switch
+    {
+        null => null,
+        JsonArray values => [.. values.Select(value => value is JsonValue each && each.TryGetValue<int>(out var number) ? number : throw Wrong(name, "a list of whole numbers"))],
+        _ => throw Wrong(name, "a list of whole numbers"),
+    };
+
     /// <summary>A string; <paramref name="fallback"/> if the field is missing or null.</summary>
     /// <exception cref="ModelFolderException">The field is not a string.</exception>
     public string? Text(string name, string? fallback) => Value(name, fallback, "a string");

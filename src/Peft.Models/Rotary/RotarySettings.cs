@@ -10,6 +10,9 @@ public sealed record RotarySettings(double Base)
     /// <summary>Scaling of the frequencies for longer sequences; null for none.</summary>
     public RotaryScaling? Scaling { get; init; }
 
+    /// <summary>True if the pairs (0, 1), (2, 3), … of a head's dimensions are rotated (GPT-J), instead of (0, d/2), (1, d/2 + 1), …</summary>
+    public bool IsInterleaved { get; init; }
+
     /// <summary>Fraction of a head's dimensions that are rotated.</summary>
     public double RotatedFraction { get; init; } = 1;
 

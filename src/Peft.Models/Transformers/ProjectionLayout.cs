@@ -11,4 +11,7 @@ public enum ProjectionLayout
 
     /// <summary>One projection: for each head its query, key and value (GPT-NeoX).</summary>
     JoinedPerHead,
+
+    /// <summary>One projection: for each key/value head its queries, then its key and its value (Falcon).</summary>
+    JoinedPerGroup,
 }

@@ -18,7 +18,9 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     private readonly AttentionShape kernel, bidirectional;
     private readonly int heads, keyValueHeads, size, rotated;
     private readonly int? window;
-    private readonly bool perHead, windowAngles;
+    private readonly ProjectionLayout layout;
+    private readonly HeadNorm headNorm;
+    private readonly bool perHead, windowAngles, isInterleaved;
     private readonly double dropout;
 
     public SelfAttention(TransformerSpec spec, int layer, Placement at) : base("")
@@ -28,10 +30,11 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         dropout = spec.AttentionDropout;
         attention = new(spec, layer);
         windowAngles = window is not null && spec.WindowRotary is not null;
-        if ((windowAngles ? spec.WindowRotary : spec.Rotary) is { } rotary) rotated = rotary.Rotated(size);
+        if (spec.RotaryAt(layer) is { } rotary) (rotated, isInterleaved) = (rotary.Rotated(size), rotary.IsInterleaved);
         kernel = new(heads, keyValueHeads, size, rotated, (float)spec.ScoreFactor(layer), window);
         bidirectional = kernel with { Window = null, Causal = false };
 
+        (layout, headNorm) = (spec.AttentionProjections, spec.QueryKeyNorm);
         var names = spec.Names;
         var projections = new List<(string Name, AdaptableModule Module)>();
         if (spec.AttentionProjections == ProjectionLayout.Separate)
@@ -48,10 +51,10 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         }
         projections.Add((names.AttentionOutput, output = TransformerParts.Projection(spec, heads * size, spec.HiddenSize, spec.AttentionOutputBias, at)));
         foreach (var (name, module) in projections.OrderBy(each => names.AttentionOrder.ToList().IndexOf(each.Name))) this.Place(name, module);
-        if (spec.QueryKeyNorm)
+        if (headNorm != HeadNorm.None)
         {
-            this.Place(names.QueryNorm, queryNorm = TransformerParts.Norm(spec, size, at));
-            this.Place(names.KeyNorm, keyNorm = TransformerParts.Norm(spec, size, at));
+            this.Place(names.QueryNorm, queryNorm = TransformerParts.Norm(spec, headNorm == HeadNorm.Whole ? heads * size : size, at));
+            this.Place(names.KeyNorm, keyNorm = TransformerParts.Norm(spec, headNorm == HeadNorm.Whole ? keyValueHeads * size : size, at));
         }
     }
 
@@ -65,7 +68,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     public (AdaptableModule Query, AdaptableModule Key)? Norms => queryNorm is null ? null : (queryNorm, keyNorm!);
 
     /// <summary>Sizes and settings of the attention; null if no fused kernel supports it.</summary>
-    public AttentionShape? Kernel => attention.IsCapped ? null : kernel;
+    public AttentionShape? Kernel => attention.IsCapped || isInterleaved || headNorm is HeadNorm.Whole or HeadNorm.AfterRotary || layout == ProjectionLayout.JoinedPerGroup ? null : kernel;
 
     /// <summary>True if a joined projection has each head's query, key and value side by side.</summary>
     public bool IsJoinedPerHead => perHead;
@@ -78,6 +81,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     {
         if (heads != keyValueHeads) return null;
         if (joined is null) return new(value!, [output]);
+        if (layout == ProjectionLayout.JoinedPerGroup) return null;
         var rows = Enumerable.Range(0, heads).SelectMany(head => Enumerable.Range(0, size).Select(i => perHead ? (long)((3 * head) + 2) * size + i : (long)((heads + keyValueHeads + head) * size) + i));
         return new(joined, [output], [.. rows]);
     }
@@ -90,11 +94,8 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     public override Tensor forward(Tensor input, ForwardContext context)
     {
         var (q, k, v) = joined is null ? ProjectApart(input, context) : ProjectJoined(joined, input, context);
-        if (queryNorm is not null)
-        {
-            q = Replace(q, queryNorm.call(q));
-            k = Replace(k, keyNorm!.call(k));
-        }
+        if (headNorm is HeadNorm.PerHead or HeadNorm.Whole) (q, k) = (Normal(q, queryNorm!), Normal(k, keyNorm!));
+        (q, k) = (Apart(q), Apart(k));
         if (Fused(q, k, v, context) is { } kernels)
         {
             using var fused = kernels;
@@ -109,6 +110,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
             q = Replace(q, RotaryTable.Rotate(q, angles, rotated, size));
             k = Replace(k, RotaryTable.Rotate(k, angles, rotated, size));
         }
+        if (headNorm == HeadNorm.AfterRotary) (q, k) = (Normal(q, queryNorm!), Normal(k, keyNorm!));
         q = Replace(q, q.transpose(1, 2));   // [batch, heads, sequence, size]
         k = Replace(k, k.transpose(1, 2));
         v = Replace(v, v.transpose(1, 2));
@@ -128,6 +130,31 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         return output.Bias is { } bias ? AddBias(result, bias, context) : result;
     }
 
+    private Tensor Normal(Tensor values, AdaptableModule norm)
+    {
+        if (headNorm != HeadNorm.Whole) return Replace(values, norm.call(values));
+        using var flat = values.reshape(values.size(0), values.size(1), -1);
+        using var normal = norm.call(flat);
+        return Replace(values, normal.view(values.Sizes()));
+    }
+
+    // Interleaved pairs become pairs of the two halves, of which the kernels rotate: queries and keys are permuted alike, so that their products are the same.
+    private Tensor Apart(Tensor values)
+    {
+        if (!isInterleaved) return values;
+        using var scope = NewDisposeScope();
+        var sizes = values.Sizes();
+        var turned = values.narrow(-1, 0, rotated).reshape([.. sizes[..^1], rotated / 2, 2]).transpose(-1, -2).reshape([.. sizes[..^1], rotated]);
+        return Replace(values, (rotated == size ? turned : cat([turned, values.narrow(-1, rotated, size - rotated)], -1)).MoveToOuterDisposeScope());
+    }
+
+    private (Tensor Keys, Tensor Values)? PrefixOf(ForwardContext context)
+    {
+        if (context.Prefix is not { } prefix) return null;
+        var (keys, values) = prefix[context.Layer];
+        return (Apart(keys.alias()), values);
+    }
+
     /// <summary>Adds steps for the attention and returns the index of the output; null, without having added any, if the kernels do not support it.</summary>
     /// <param name="steps">Takes the steps.</param>
     /// <param name="norm">The normalization of the input.</param>
@@ -136,7 +163,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     /// <param name="context">The forward pass.</param>
     public int? AddSteps(NodeSteps steps, NodeInput norm, int input, int? residual, ForwardContext context)
     {
-        if ((context.Cache is not null && !FillsCache(context)) || size % 8 != 0 || !Fuses(context) || output.AsProduct(context.Rows) is not { } last) return null;
+        if (isInterleaved || headNorm is HeadNorm.Whole or HeadNorm.AfterRotary || layout == ProjectionLayout.JoinedPerGroup || (context.Cache is not null && !FillsCache(context)) || size % 8 != 0 || !Fuses(context) || output.AsProduct(context.Rows) is not { } last) return null;
         NodeProduct[] products = [.. Inputs.Select(module => module.AsProduct(context.Rows)).OfType<NodeProduct>()];
         NodeInput[] norms = queryNorm is null ? [] : [.. new[] { queryNorm, keyNorm! }.Select(module => module.AsNormInput()).OfType<NodeInput>()];
         if (products.Length < Inputs.Count || norms.Length < (queryNorm is null ? 0 : 2)) return null;
@@ -195,7 +222,8 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         var tokens = prompt.Tokens.to_type(q.dtype).expand(rows, -1, -1);
         var at = new ForwardContext { Batch = (int)rows, Length = (int)tokens.size(1), Past = 0, Type = q.dtype, Device = q.device };
         var (_, k, v) = joined is null ? ProjectApart(tokens, at) : ProjectJoined(joined, tokens, at);
-        if (keyNorm is not null) k = keyNorm.call(k);
+        if (keyNorm is not null) k = Normal(k, keyNorm);
+        k = Apart(k);
         var weights = nn.functional.softmax(q.matmul(PerHead(k).transpose(2, 3)).mul(Constant(kernel.Scale)), -1, ScalarType.Float32).mul(prompt.Gate).to_type(q.dtype);
         return weights.matmul(PerHead(v)).transpose(1, 2).reshape(q.size(0), q.size(2), heads * size).MoveToOuterDisposeScope();
 
@@ -226,11 +254,11 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         if (context.KeyMask is not null) shape = shape with { Window = null };
         var rotary = AnglesOf(context);
         return new(reads, context.Batch, context.Length, shape, context.PackedLengths, context.PackedParents, real, rotary?.Cosine, rotary?.SignedSine, training ? dropout : 0,
-            context.Prefix?[context.Layer] is var (keys, values) ? AttentionPrefix.Of(keys, values) : null);
+            PrefixOf(context) is var (keys, values) ? AttentionPrefix.Of(keys, values) : null);
     }
 
     private bool Fuses(ForwardContext context)
-        => TorchRuntime.Cpu.Attention && context is { PrefixGates: null, Bias: null, InAttention.Count: 0 } && FusesPrefix(context) && !attention.IsCapped && !(training && dropout >= 1)
+        => TorchRuntime.Cpu.Attention && headNorm != HeadNorm.AfterRotary && context is { PrefixGates: null, Bias: null, InAttention.Count: 0 } && FusesPrefix(context) && !attention.IsCapped && !(training && dropout >= 1)
            && (context.Cache is not null || context.KeyMask is null || (context.PackedLengths is null && !((context.Causal ? kernel : bidirectional).Window < context.Length) && context.RealLengths is not null));
 
     // In a window, what a query sees of the prefix depends on the architecture.
@@ -239,15 +267,15 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     private Tensor Mix(Tensor q, Tensor k, Tensor v, Tensor? gate, ForwardContext context)
     {
         var p = training ? dropout : 0;
-        if (context.PackedLengths is { } lengths) return MixPacked(q, k, v, lengths, context.PackedParents, context.Causal, p);
+        if (context.PackedLengths is { } lengths) return MixPacked(q, k, v, lengths, context, p);
 
         var (batch, length, keys) = (context.Batch, context.Length, context.Past + context.Length);
         var pattern = context.Pattern(window);
         Tensor allKeys = k, allValues = v;
-        if (context.Prefix is { } prefix)
+        if (PrefixOf(context) is var (before, beforeValues))
         {
-            allKeys = cat([prefix[context.Layer].Keys, k], 2);
-            allValues = cat([prefix[context.Layer].Values, v], 2);
+            allKeys = cat([before, k], 2);
+            allValues = cat([beforeValues, v], 2);
         }
         if (context.Cache is { } cache)
         {
@@ -263,16 +291,17 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         return mixed;
     }
 
-    private Tensor MixPacked(Tensor q, Tensor k, Tensor v, IReadOnlyList<int> lengths, IReadOnlyList<int>? parents, bool causal, double p)
+    private Tensor MixPacked(Tensor q, Tensor k, Tensor v, IReadOnlyList<int> lengths, ForwardContext context, double p)
     {
         using var scope = NewDisposeScope();
         var (parts, starts) = (new Tensor[lengths.Count], new long[lengths.Count + 1]);
         for (var i = 0; i < parts.Length; i++)
         {
-            var (start, length, parent) = (starts[i], lengths[i], parents?[i] ?? -1);
+            var (start, length, parent) = (starts[i], lengths[i], context.PackedParents?[i] ?? -1);
             var past = parent < 0 ? 0 : lengths[parent];
             Tensor Keys(Tensor all) => parent < 0 ? all.narrow(2, start, length) : cat([all.narrow(2, starts[parent], past), all.narrow(2, start, length)], 2);
-            var pattern = AttentionPattern.Create(length, past + length, window, null, q.dtype, q.device, causal);
+            var bias = context.Bias?.narrow(3, 0, past + length);   // linear in the position, so that it may begin anew in each sequence
+            var pattern = AttentionPattern.Create(length, past + length, window, null, q.dtype, q.device, context.Causal, bias);
             parts[i] = attention.Run(q.narrow(2, start, length), Keys(k), Keys(v), pattern, p, 1, length, past + length);
             starts[i + 1] = start + length;
         }
@@ -304,6 +333,13 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         {
             using var apart = all.view(context.Batch, context.Length, heads, 3 * size);
             return (apart.narrow(-1, 0, size), apart.narrow(-1, size, size), apart.narrow(-1, 2 * size, size));
+        }
+        if (layout == ProjectionLayout.JoinedPerGroup)
+        {
+            var group = heads / keyValueHeads;
+            using var groups = all.view(context.Batch, context.Length, keyValueHeads, group + 2, size);
+            using var q = groups.narrow(3, 0, group);
+            return (q.reshape(context.Batch, context.Length, heads, size), groups.select(3, group), groups.select(3, group + 1));
         }
         using var rows = all.view(context.Batch, context.Length, heads + 2 * keyValueHeads, size);
         return (rows.narrow(2, 0, heads), rows.narrow(2, heads, keyValueHeads), rows.narrow(2, heads + keyValueHeads, keyValueHeads));

@@ -85,7 +85,7 @@ internal sealed class Transformer : Backbone
         using var held = context.Hold();
         using var known = context.Enter();
         if (encoded is not null) context.Encoder = new(encoded, SourcePattern(encoded, encodedMask, context), new PassPositions { Rows = context.Batch, Real = encodedMask });
-        context.Bias = relative?.Of(context.Past, context.Length, context.Type);
+        context.Bias = relative?.Of(context.Past, context.Length, context.Type) ?? spec.Alibi?.Of(context.Past + context.Length, context.KeyMask, context.Type, context.Device);
         var hidden = AddPositions(embeddings, input, context);
         var checkpoints = CheckpointActivations && is_grad_enabled() && context.Cache is null && !input.SharesGraph && !SharesGraph(context);
         var stack = running();
@@ -187,11 +187,12 @@ internal sealed class Transformer : Backbone
         return new PassTokens(all);
     }
 
-    private static void CheckPacked(ModelInput input, IReadOnlyList<int> packed, int batch, int length, int past)
+    private void CheckPacked(ModelInput input, IReadOnlyList<int> packed, int batch, int length, int past)
     {
         var sum = packed.Sum(each => (long)each);
         if (batch != 1 || sum != length || packed.Any(each => each < 1))
             throw new ArgumentException($"Packed sequences must fill a single row, with at least one token each, but their lengths (minimum {packed.DefaultIfEmpty().Min()}) sum to {sum} and the input is [{batch}, {length}].", nameof(input));
+        if (spec.RelativePositions is not null) throw new ArgumentException("Relative positions do not support packed batches: pass the sequences as rows.", nameof(input));
         if (past > 0 || input.Cache is not null)
             throw new ArgumentException("A packed batch cannot have a cache or a prefix: pass its sequences as rows.", nameof(input));
     }

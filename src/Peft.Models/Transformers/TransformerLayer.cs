@@ -17,17 +17,17 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     private readonly SelfAttention attention;
     private readonly CrossAttention? crossAttention;
     private readonly FeedForward feedForward;
-    private readonly AdaptableModule attentionNorm, feedForwardNorm;
+    private readonly AdaptableModule? attentionNorm, feedForwardNorm;   // null if only outputs are normalized
     private readonly AdaptableModule? crossAttentionNorm, attentionOutputNorm, feedForwardOutputNorm;
     private readonly bool parallel, postNorm;
-    private readonly double dropout, attentionDropout;
+    private readonly double dropout, attentionDropout, residualScale;
     private readonly DecodeLayer? decode;
     private readonly ICollection[] hooks, ownHooks;   // of the modules inside, and of the layer
 
     public TransformerLayer(TransformerSpec spec, int layer, Placement at) : base("")
     {
         var names = spec.Names;
-        (parallel, postNorm) = (spec.ParallelResidual, spec.PostNorm);
+        (parallel, postNorm, residualScale) = (spec.ParallelResidual, spec.PostNorm, spec.ResidualScale);
         (dropout, attentionDropout) = (spec.ResidualDropout, spec.AttentionOutputDropout ?? spec.ResidualDropout);
         this.Place(names.Attention, attention = new SelfAttention(spec, layer, at));
         if (spec.Encoder is { } encoder)
@@ -38,8 +38,12 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
         feedForward = new FeedForward(spec, at);
         if (names.FeedForward is { } name) this.Place(name, feedForward);
         else foreach (var (part, module) in feedForward.Parts) this.Place(part, module);
-        this.Place(names.AttentionNorm, attentionNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
-        this.Place(names.FeedForwardNorm, feedForwardNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
+        if (!spec.NormsOutputsOnly)
+        {
+            this.Place(names.AttentionNorm, attentionNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
+            if (spec.SharedNorm) feedForwardNorm = attentionNorm;
+            else this.Place(names.FeedForwardNorm, feedForwardNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
+        }
         if (names.AttentionOutputNorm is { } afterAttention)
             this.Place(afterAttention, attentionOutputNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
         if (names.FeedForwardOutputNorm is { } afterFeedForward)
@@ -48,7 +52,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
             attention.Norms?.Query, attention.Norms?.Key];
         hooks = [.. modules.OfType<nn.Module>().SelectMany(ModuleInternals.Hooks)];
         ownHooks = [.. ModuleInternals.Hooks(this)];
-        decode = DecodeLayer.Of(spec, attention, feedForward, [attentionNorm, feedForwardNorm, attentionOutputNorm, feedForwardOutputNorm]);
+        decode = spec.NormsOutputsOnly || residualScale != 1 ? null : DecodeLayer.Of(spec, attention, feedForward, [attentionNorm, feedForwardNorm, attentionOutputNorm, feedForwardOutputNorm]);
     }
 
     // The modules are registered under the names of the architecture's description, not under the field names.
@@ -68,7 +72,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     private Tensor AddAttention(Tensor input, ForwardContext context)
     {
         if (AddAttentionByNode(input, context) is { } added) return added;
-        using var normal = attentionNorm.call(input);
+        using var normal = attentionNorm?.call(input) ?? input.alias();
         using var attended = Finish(attention.call(normal, context), attentionOutputNorm, attentionDropout);
         return input.add(attended, One);
     }
@@ -76,7 +80,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     private Tensor AddFeedForward(Tensor input, Tensor residual, ForwardContext context)
     {
         if (AddFeedForwardByNode(input, residual, context) is { } added) return added;
-        using var normal = feedForwardNorm.call(input);
+        using var normal = feedForwardNorm?.call(input) ?? input.alias();
         using var fed = Finish(feedForward.call(normal), feedForwardOutputNorm, dropout);
         return residual.add(fed, One);
     }
@@ -86,7 +90,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     {
         if (!UsesNodes(input, context) || crossAttention is not null || attentionOutputNorm is not null || feedForwardOutputNorm is not null) return null;
         using var scope = NewDisposeScope();
-        if (!feedForward.HasSteps || feedForwardNorm.AsNormInput() is not { } second || attentionNorm.AsNormInput() is not { } first) return null;
+        if (!feedForward.HasSteps || feedForwardNorm?.AsNormInput() is not { } second || attentionNorm?.AsNormInput() is not { } first) return null;
         var steps = new NodeSteps(input.contiguous()) { OnlyGradients = NeedsNoOutput(context) };
         if (AddAttention(steps, first, context) is not { } middle || !AddFeedForward(steps, second, parallel ? 0 : middle, middle, context)) return null;
         return steps.Run()[0].MoveToOuterDisposeScope();
@@ -95,7 +99,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     /// <summary>The input plus the attention, in training as a node of the autograd graph that keeps few tensors; null if that does not apply.</summary>
     internal Tensor? AddAttentionByNode(Tensor input, ForwardContext context)
     {
-        if (!UsesNodes(input, context) || attentionOutputNorm is not null || attentionNorm.AsNormInput() is not { } norm) return null;
+        if (!UsesNodes(input, context) || attentionOutputNorm is not null || attentionNorm?.AsNormInput() is not { } norm) return null;
         using var scope = NewDisposeScope();
         var steps = new NodeSteps(input.contiguous());
         return AddAttention(steps, norm, context) is null ? null : steps.Run()[0].MoveToOuterDisposeScope();
@@ -104,7 +108,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     /// <summary>A residual plus the feed-forward network, likewise.</summary>
     internal Tensor? AddFeedForwardByNode(Tensor input, Tensor residual, ForwardContext context)
     {
-        if (!UsesNodes(input, context) || feedForwardOutputNorm is not null || feedForwardNorm.AsNormInput() is not { } norm) return null;
+        if (!UsesNodes(input, context) || feedForwardOutputNorm is not null || feedForwardNorm?.AsNormInput() is not { } norm) return null;
         using var scope = NewDisposeScope();
         var steps = new NodeSteps(input.contiguous(), residual.contiguous()) { OnlyGradients = NeedsNoOutput(context) };
         return AddFeedForward(steps, norm, 0, 1, context) ? steps.Run()[0].MoveToOuterDisposeScope() : null;
@@ -127,7 +131,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     }
 
     // With gradients, and without them for many rows: modules have kernels for fewer.
-    private bool UsesNodes(Tensor input, ForwardContext context) => TorchRuntime.Cpu.LayerNodes && !IsHooked && TensorMemory.Supports(input) && DropsByMasks(input) && (is_grad_enabled() || context.Run == LayerRun.First || context.Rows > MostRowsOfModules);
+    private bool UsesNodes(Tensor input, ForwardContext context) => TorchRuntime.Cpu.LayerNodes && residualScale == 1 && !IsHooked && TensorMemory.Supports(input) && DropsByMasks(input) && (is_grad_enabled() || context.Run == LayerRun.First || context.Rows > MostRowsOfModules);
 
     private bool DropsByMasks(Tensor input) => !training || (Math.Max(dropout, attentionDropout) is var most && (most == 0 || DropoutMask.Supports(input, most)));
 
@@ -154,10 +158,11 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     public IReadOnlyList<ScaleFold> ScaleFolds(TransformerSpec spec)
     {
         var folds = new List<ScaleFold>();
-        if (!postNorm)
+        if (spec.SharedNorm) folds.Add(new(attentionNorm!, [.. attention.Inputs, .. feedForward.Inputs], NormOffset: spec.NormOffset));
+        else if (!postNorm && attentionNorm is not null)
         {
             folds.Add(new(attentionNorm, attention.Inputs, NormOffset: spec.NormOffset));
-            folds.Add(new(feedForwardNorm, feedForward.Inputs, NormOffset: spec.NormOffset));
+            folds.Add(new(feedForwardNorm!, feedForward.Inputs, NormOffset: spec.NormOffset));
         }
         if (attention.ValueFold() is { } values) folds.Add(values);
         if (feedForward.UpFold() is { } up) folds.Add(up);
@@ -169,7 +174,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     {
         if (!UsesNodes(input, context) || crossAttention is not null || !feedForward.HasSteps) return null;
         using var scope = NewDisposeScope();
-        if (attentionNorm.AsNormInput() is not { } first || feedForwardNorm.AsNormInput() is not { } second) return null;
+        if (attentionNorm!.AsNormInput() is not { } first || feedForwardNorm!.AsNormInput() is not { } second) return null;
         var steps = new NodeSteps(input.contiguous()) { OnlyGradients = NeedsNoOutput(context) };
         if (AddAttention(steps, new PlainInput(), context) is not { } sum) return null;
         var middle = steps.Add(new NormStep(first, sum), isRecomputed: !context.IsSecondRun);
@@ -182,10 +187,10 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     {
         using var attended = Finish(attention.call(input, context), null, attentionDropout);
         using var first = input.add(attended, One);
-        using var middle = attentionNorm.call(first);
+        using var middle = attentionNorm!.call(first);
         using var fed = Finish(feedForward.call(middle), null, dropout);
         using var second = middle.add(fed, One);
-        return feedForwardNorm.call(second);
+        return feedForwardNorm!.call(second);
     }
 
     private Tensor AddCross(Tensor hidden, ForwardContext context)
@@ -198,6 +203,13 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     }
 
     private Tensor Finish(Tensor change, AdaptableModule? norm, double probability)
+    {
+        if (residualScale == 1) return Finished(change, norm, probability);
+        using var finished = Finished(change, norm, probability);
+        return finished.mul(Constant(residualScale));
+    }
+
+    private Tensor Finished(Tensor change, AdaptableModule? norm, double probability)
     {
         if (norm is not null)
         {

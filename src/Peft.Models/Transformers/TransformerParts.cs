@@ -12,6 +12,6 @@ internal static class TransformerParts
 
     public static AdaptableModule Norm(TransformerSpec spec, long size, Placement at)
         => spec.Norm == NormKind.Layer
-            ? new LayerNorm(size, spec.NormEpsilon, true, at.Type, at.Device)
+            ? new LayerNorm(size, spec.NormEpsilon, spec.NormBias, at.Type, at.Device, spec.NormOffset)
             : new RmsNorm(size, spec.NormEpsilon, spec.NormOffset, at.Type, at.Device);
 }

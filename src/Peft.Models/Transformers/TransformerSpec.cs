@@ -60,6 +60,12 @@ public sealed record TransformerSpec
     /// <summary>Offset added to a norm's weight: 1 for Gemma.</summary>
     public double NormOffset { get; init; }
 
+    /// <summary>True if layer norms have a bias.</summary>
+    public bool NormBias { get; init; } = true;
+
+    /// <summary>True if attention and feed-forward network read their inputs as they are, and only their outputs are normalized (OLMo 2).</summary>
+    public bool NormsOutputsOnly { get; init; }
+
     /// <summary>True if weights of projections are stored transposed, as [in, out] (GPT-2).</summary>
     public bool TransposedProjections { get; init; }
 
@@ -72,8 +78,8 @@ public sealed record TransformerSpec
     /// <summary>True if the attention's output projection has a bias.</summary>
     public bool AttentionOutputBias { get; init; }
 
-    /// <summary>True if queries and keys are normalized per head.</summary>
-    public bool QueryKeyNorm { get; init; }
+    /// <summary>How queries and keys are normalized.</summary>
+    public HeadNorm QueryKeyNorm { get; init; }
 
     /// <summary>Factor of the attention scores; null for 1/√<see cref="HeadSize"/>.</summary>
     public double? AttentionScale { get; init; }
@@ -96,8 +102,20 @@ public sealed record TransformerSpec
     /// <summary>True if attention and feed-forward network both read the layer's input and both outputs are added to it (GPT-NeoX).</summary>
     public bool ParallelResidual { get; init; }
 
+    /// <summary>True if, with <see cref="ParallelResidual"/>, both read the output of one norm (Phi).</summary>
+    public bool SharedNorm { get; init; }
+
+    /// <summary>Factor of the outputs of attention and feed-forward network, before the residual sum (Granite).</summary>
+    public double ResidualScale { get; init; } = 1;
+
     /// <summary>Rotary position embeddings; null if positions are learned or relative.</summary>
     public RotarySettings? Rotary { get; init; }
+
+    /// <summary>True for each layer with rotary position embeddings, if some have none (SmolLM3); empty if all have them.</summary>
+    public IReadOnlyList<bool> RotaryLayers { get; init; } = [];
+
+    /// <summary>Biases of the attention scores that grow linearly with the position of the key; null for none.</summary>
+    public AlibiSettings? Alibi { get; init; }
 
     /// <summary>Rotary position embeddings of layers with a sliding window, if they differ (Gemma 3).</summary>
     public RotarySettings? WindowRotary { get; init; }
@@ -128,6 +146,9 @@ public sealed record TransformerSpec
 
     /// <summary>Soft cap c of the logits: z becomes c·tanh(z/c); null for none.</summary>
     public double? LogitSoftCap { get; init; }
+
+    /// <summary>True if the language-model head has a bias (Phi).</summary>
+    public bool HeadBias { get; init; }
 
     /// <summary>Factor of the hidden states before the language-model head (T5: 1/√hidden).</summary>
     public double HeadScale { get; init; } = 1;
@@ -186,4 +207,6 @@ public sealed record TransformerSpec
     internal double ScoreFactor(int layer) => (AttentionScale ?? 1 / Math.Sqrt(HeadSize)) / (DividesScoresByLayer ? layer + 1 : 1);
 
     internal int? Window(int layer) => Windows.Count == 0 ? null : Windows[layer];
+
+    internal RotarySettings? RotaryAt(int layer) => RotaryLayers.Count > 0 && !RotaryLayers[layer] ? null : Window(layer) is not null && WindowRotary is not null ? WindowRotary : Rotary;
 }

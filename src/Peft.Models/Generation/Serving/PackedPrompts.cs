@@ -9,7 +9,7 @@ internal static class PackedPrompts
     /// <summary>True if the kernels support the model: on the CPU in float32.</summary>
     public static bool Supports(CausalLM model)
         => TorchRuntime.Cpu is { UnpaddedBatches: true, Attention: true } && model.Device.type == DeviceType.CPU && model.InputEmbeddings.Storage.ComputeType == ScalarType.Float32
-           && model.Spec.RelativePositions is null && model.Backbone.Layers is { Count: > 0 } layers && layers.All(layer => layer.HasStep);
+           && model.Spec is { RelativePositions: null, Alibi: null } && model.Backbone.Layers is { Count: > 0 } layers && layers.All(layer => layer.HasStep);
 
     /// <summary>The hidden states of each prompt's last token, <c>[prompts, 1, hidden]</c>.</summary>
     /// <param name="model">The model. Its adapters are assigned to the tokens, one after another.</param>
