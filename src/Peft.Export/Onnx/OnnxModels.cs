@@ -14,8 +14,24 @@ internal static class OnnxModels
     public static IEnumerable<string> Problems(PretrainedModel model, ScalarType dtype)
     {
         if (dtype == ScalarType.Float16 && model.Spec.RelativePositions is not null) yield return "T5's hidden states exceed the numbers of float16: export it in float32.";
+        if (Unwritten(model.Spec) is { } feature) yield return $"{feature} of model_type '{model.Config.ModelType}' is not written to ONNX graphs.";
         if (model is SequenceClassifier && model.Spec.Encoder is not null && model.Config.Ids("eos_token_id") is []) yield return $"{model.Config.Source} has no eos_token_id, which marks the state to classify.";
     }
+
+    private static string? Unwritten(TransformerSpec spec) => spec switch
+    {
+        { NormsOutputsOnly: true } => "The placement of the norms",
+        { SharedNorm: true } => "The norm that attention and feed-forward network share",
+        { Norm: NormKind.Layer, NormBias: false } or { Norm: NormKind.Layer, NormOffset: not 0 } => "The layer norm",
+        { QueryKeyNorm: HeadNorm.Whole or HeadNorm.AfterRotary } => "The norm of queries and keys",
+        { AttentionProjections: ProjectionLayout.JoinedPerGroup } => "The layout of the joined projection",
+        { ResidualScale: not 1 } => "The factor of the residual branches",
+        { Alibi: not null } => "The linear bias of attention scores",
+        { Rotary.IsInterleaved: true } => "The interleaved rotary embedding",
+        { RotaryLayers.Count: > 0 } => "The choice of layers with rotary embeddings",
+        { HeadBias: true } => "The bias of the head",
+        _ => null,
+    };
 
     /// <exception cref="ExportException">The model cannot be exported.</exception>
     public static void Require(PretrainedModel model, ScalarType dtype, string path)

@@ -8,7 +8,7 @@ internal static class Exaone
         config = config.Default("rms_norm_eps", 1e-5).Default("num_key_value_heads", 32);
         var spec = Llama.Common(config);
         int? window = config.Has("sliding_window") ? config.Size("sliding_window") : config.Contains("sliding_window") ? null : 4096;
-        var period = config.Has("sliding_window_pattern") ? config.Size("sliding_window_pattern") : 4;
+        var period = window is null ? 1 : config.Size("sliding_window_pattern", 4);
         var windows = Llama.Windows(config, spec.LayerCount, window, layer => (layer + 1) % period != 0);
         return spec with
         {

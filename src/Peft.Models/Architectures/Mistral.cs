@@ -1,6 +1,6 @@
 namespace Peft.Models.Architectures;
 
-/// <summary>Mistral 7B (Jiang et al. 2023, arXiv:2310.06825): Llama with a sliding window on every layer.</summary>
+/// <summary>Mistral 7B (Jiang et al. 2023, arXiv:2310.06825): Llama with a sliding window on every layer; and Ministral, which has one on some.</summary>
 internal static class Mistral
 {
     public static TransformerSpec Describe(ModelConfig config)

@@ -41,7 +41,7 @@ internal static class Mpt
             NormEpsilon = config.Number("layer_norm_epsilon", 1e-5),
             AttentionProjections = ProjectionLayout.Joined,
             AttentionScale = attention.Has("softmax_scale") ? attention.Number("softmax_scale", 0) : null,
-            Alibi = new AlibiSettings(AlibiSettings.Spread(heads, attention.Number("alibi_bias_max", 8))),
+            Alibi = new AlibiSettings(AlibiSettings.Spread(heads)),   // transformers ignores alibi_bias_max
             TiedHead = config.Flag("tie_word_embeddings", true),
             AttentionDropout = dropout,
             ResidualDropout = dropout,

@@ -6,7 +6,7 @@ internal static class StableLm
     public static TransformerSpec Describe(ModelConfig config)
     {
         config.Only("qk_layernorm", false);
-        config = config.Default("max_position_embeddings", 4096);
+        config = config.Default("num_key_value_heads", 32).Default("max_position_embeddings", 4096);
         var parallel = config.Flag("use_parallel_residual", false);
         return Llama.Common(config, RotarySettings.Read(config, defaultPartial: 0.25)) with
         {

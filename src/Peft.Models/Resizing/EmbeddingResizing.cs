@@ -53,7 +53,11 @@ public static class EmbeddingResizing
         if (head is not null && !tied)
             head.Replace(Resized(head.Weight), head.Bias is { } bias ? Resized(bias.unsqueeze(1)).squeeze(1) : null);
         embedding.Replace(Resized(embedding.Weight));
-        if (tied) head!.TieWeight(embedding);
+        if (tied)
+        {
+            head!.TieWeight(embedding);
+            if (head.Bias is { } bias) head.ReplaceBias(Resized(bias.unsqueeze(1)).squeeze(1));
+        }
         model.SetVocabulary(count);
         return count;
 

@@ -23,11 +23,11 @@ public sealed record AlibiSettings(IReadOnlyList<double> Slopes)
         return [.. Enumerable.Range(1, power).Select(i => Math.Pow(Base(power), i)), .. Enumerable.Range(0, heads - power).Select(i => Math.Pow(Base(2 * power), 2 * i + 1))];
     }
 
-    /// <summary>The slopes of MPT: 2^(−i·max/n) for the next power of two n; if there are fewer heads, those of even i come first.</summary>
-    public static IReadOnlyList<double> Spread(int heads, double max)
+    /// <summary>The slopes of MPT: 2^(−8i/n) for the next power of two n; if there are fewer heads, those of even i come first.</summary>
+    public static IReadOnlyList<double> Spread(int heads)
     {
         var power = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)heads);
-        double[] all = [.. Enumerable.Range(1, power).Select(i => Math.Pow(2, -i * max / power))];
+        double[] all = [.. Enumerable.Range(1, power).Select(i => Math.Pow(2, -8.0 * i / power))];
         return power == heads ? all : [.. all.Where((_, i) => i % 2 == 1).Concat(all.Where((_, i) => i % 2 == 0)).Take(heads)];
     }
 

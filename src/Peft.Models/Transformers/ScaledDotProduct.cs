@@ -41,7 +41,8 @@ internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
         {
             // The query heads of a key/value head become queries of that head, so no key is copied.
             using var folded = group == 1 ? query.alias() : query.reshape(batch, keyValueHeads, group, size);
-            using var one = Attend(folded, key, value, pattern.Mask, false, dropout, pattern.BlindsQueries);
+            using var mask = Folded(pattern.Mask, keys);
+            using var one = Attend(folded, key, value, mask, false, dropout, pattern.BlindsQueries);
             return one.reshape(batch, 1, heads * size);
         }
         using var allKeys = Repeat(key, batch, keys);
@@ -50,6 +51,10 @@ internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
         using var transposed = output.transpose(1, 2);
         return transposed.reshape(batch, queries, heads * size);
     }
+
+    // A mask with an entry for each head, likewise.
+    private Tensor? Folded(Tensor? mask, int keys)
+        => mask is null ? null : group == 1 || mask.size(1) == 1 ? mask.alias() : mask.reshape(mask.size(0), keyValueHeads, group, keys);
 
     // A gate differs from query to query, so no fused kernel applies. q·(g·k) is g·(q·k).
     private Tensor RunGated(Tensor query, Tensor key, Tensor value, AttentionPattern pattern, double dropout, int batch, int queries, int keys, Tensor gate)
