@@ -9,13 +9,13 @@ internal static class Reference
     public static string Folder(string name) => Path.Combine(AppContext.BaseDirectory, "Data", "bases", name);
 
     /// <summary>The model of a base, with the head that it was saved with.</summary>
-    public static PretrainedModel Load(string name, LoadOptions? options = null) => name[(name.IndexOf('-', StringComparison.Ordinal) + 1)..] switch
+    public static PretrainedModel Load(string name, LoadOptions? options = null) => name[(name.LastIndexOf('-') + 1)..] switch
     {
         "seqcls" => SequenceClassifier.FromPretrained(Folder(name), options),
         "tokcls" => TokenClassifier.FromPretrained(Folder(name), options),
         "qa" => QuestionAnswerer.FromPretrained(Folder(name), options),
         "mlm" => MaskedLM.FromPretrained(Folder(name), options),
-        _ when name.StartsWith("t5", StringComparison.Ordinal) => Seq2SeqLM.FromPretrained(Folder(name), options),
+        _ when name.Split('-')[0] is "t5" or "mt5" or "umt5" => Seq2SeqLM.FromPretrained(Folder(name), options),
         _ => CausalLM.FromPretrained(Folder(name), options),
     };
 

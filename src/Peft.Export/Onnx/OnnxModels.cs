@@ -30,6 +30,10 @@ internal static class OnnxModels
         { Rotary.IsInterleaved: true } => "The interleaved rotary embedding",
         { RotaryLayers.Count: > 0 } => "The choice of layers with rotary embeddings",
         { HeadBias: true } => "The bias of the head",
+        { RelativePositions.PerLayer: true } => "The bias of relative positions in each layer",
+        { RelativePositions: not null, Encoder: null } => "The bias of relative positions",
+        { SkipsFirstNorm: true } => "The first layer without a norm",
+        { EmbeddingSize: not null } => "The projection of the embeddings",
         _ => null,
     };
 

@@ -25,6 +25,21 @@ internal static class T5
         };
     }
 
+    /// <summary>mT5 (Xue et al. 2020, arXiv:2010.11934): the head has its own weight and reads unscaled states.</summary>
+    public static TransformerSpec DescribeMultilingual(ModelConfig config)
+        => Describe(config.Default("num_layers", 8).Default("num_heads", 6).Default("d_ff", 1024).Default("feed_forward_proj", "gated-gelu").Default("vocab_size", 250112)) with { HeadScale = 1 };
+
+    /// <summary>UMT5 (Chung et al. 2023, arXiv:2304.09151): mT5 with biases of relative positions in each layer, and a tied head.</summary>
+    public static TransformerSpec DescribeUniversal(ModelConfig config)
+    {
+        var spec = Describe(config.Default("num_layers", 8).Default("num_heads", 6).Default("d_ff", 1024).Default("feed_forward_proj", "gated-gelu").Default("vocab_size", 250112));
+        return spec with
+        {
+            RelativePositions = spec.RelativePositions! with { PerLayer = true },
+            Encoder = spec.Encoder! with { RelativePositions = spec.RelativePositions with { PerLayer = true } },
+        };
+    }
+
     private static TransformerSpec Stack(ModelConfig config, string name, int layers)
     {
         var heads = config.Size("num_heads", 8);

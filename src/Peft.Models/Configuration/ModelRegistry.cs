@@ -31,6 +31,7 @@ public sealed class ModelRegistry
         ["camembert"] = Architectures.Roberta.Describe,
         ["cohere"] = Architectures.Cohere.Describe,
         ["cohere2"] = Architectures.Cohere.Describe2,
+        ["electra"] = Architectures.Electra.Describe,
         ["ernie4_5"] = Architectures.Ernie.Describe,
         ["exaone4"] = Architectures.Exaone.Describe4,
         ["falcon"] = Architectures.Falcon.Describe,
@@ -43,7 +44,10 @@ public sealed class ModelRegistry
         ["helium"] = Architectures.Helium.Describe,
         ["hunyuan_v1_dense"] = Architectures.Hunyuan.Describe,
         ["ministral"] = Architectures.Mistral.Describe,
+        ["modernbert"] = Architectures.ModernBert.Describe,
+        ["mpnet"] = Architectures.MpNet.Describe,
         ["mpt"] = Architectures.Mpt.Describe,
+        ["mt5"] = Architectures.T5.DescribeMultilingual,
         ["nemotron"] = Architectures.Nemotron.Describe,
         ["olmo2"] = Architectures.Olmo.Describe2,
         ["olmo3"] = Architectures.Olmo.Describe3,
@@ -52,6 +56,7 @@ public sealed class ModelRegistry
         ["smollm3"] = Architectures.SmolLm3.Describe,
         ["stablelm"] = Architectures.StableLm.Describe,
         ["starcoder2"] = Architectures.StarCoder.Describe2,
+        ["umt5"] = Architectures.T5.DescribeUniversal,
     };
 
     private static readonly string[] LayerFields = ["num_hidden_layers", "num_layers", "num_decoder_layers", "n_layers", "n_layer"];

@@ -21,7 +21,7 @@ internal sealed record AttentionPattern(Tensor? Mask, bool Causal, int? LastKeys
     /// <param name="keyMask">1 for real keys, 0 for padding, <c>[batch, keys]</c>; null if all are real.</param>
     /// <param name="type">Dtype of the mask.</param>
     /// <param name="device">Device of the mask.</param>
-    /// <param name="causal">True if a query attends to no later key. Without it the window is ignored.</param>
+    /// <param name="causal">True if a query attends to no later key. Without it the window applies on both sides.</param>
     /// <param name="bias">Additive bias of the scores, <c>[1, heads, queries, keys]</c>; null for none.</param>
     /// <param name="absent">Number of keys at the beginning that are hidden even from queries that attend to no key.</param>
     /// <param name="counted">1 for keys that count towards distances in the window, <c>[batch, keys]</c>; null if all do.</param>
@@ -31,9 +31,9 @@ internal sealed record AttentionPattern(Tensor? Mask, bool Causal, int? LastKeys
         if (window >= keys) window = null;
         if (keyMask is null && bias is null)
         {
-            if (!causal) return Everything;
-            if (queries == 1) return window is { } last ? new(null, false, last) : Everything;
-            if (queries == keys && window is null) return PurelyCausal;
+            if (!causal && window is null) return Everything;
+            if (queries == 1 && causal) return window is { } last ? new(null, false, last) : Everything;
+            if (queries == keys && window is null && causal) return PurelyCausal;
         }
 
         using var scope = NewDisposeScope();
@@ -50,10 +50,10 @@ internal sealed record AttentionPattern(Tensor? Mask, bool Causal, int? LastKeys
     private static Tensor? Hidden(int queries, int keys, int? window, Tensor? keyMask, Device device, bool causal, Tensor? counted)
     {
         var padding = keyMask?.eq(Constant(0)).unsqueeze(1).unsqueeze(1);   // [batch, 1, 1, keys]
-        if (!causal || (queries == 1 && window is null)) return padding;
+        if (window is null && (!causal || queries == 1)) return padding;
         var query = arange(Constant(keys - queries), Constant(keys), One, ScalarType.Int64, device).unsqueeze(1);
         var distance = query.sub(arange(Constant(0), Constant(keys), One, ScalarType.Int64, device));   // [queries, keys]
-        var hidden = distance.lt(Constant(0));
+        var hidden = causal ? distance.lt(Constant(0)) : distance.le(Constant(-window!.Value));
         if (window is { } width) hidden = hidden.logical_or(counted is not null ? Between(counted, queries).ge(Constant(width)) : distance.ge(Constant(width)));
         return padding is null ? hidden : hidden.logical_or(padding);
     }

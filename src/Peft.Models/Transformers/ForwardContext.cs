@@ -6,7 +6,7 @@ namespace Peft.Models;
 /// <summary>The state that all layers share in one forward pass: sizes, positions, attention patterns and the cache. Created once per pass.</summary>
 internal sealed class ForwardContext
 {
-    private readonly List<(int? Window, AttentionPattern Pattern)> patterns = [];
+    private readonly List<(int? Window, Tensor? Bias, AttentionPattern Pattern)> patterns = [];
     private IReadOnlyList<int>? realLengths, firstPositions;   // empty if they do not describe the mask
     private bool? isDecodeStep;
     private int holders;
@@ -67,8 +67,11 @@ internal sealed class ForwardContext
     /// <summary>True if a position attends only to earlier ones and itself.</summary>
     public bool Causal { get; init; } = true;
 
-    /// <summary>Additive bias of the attention scores for relative positions, <c>[1, heads, length, past + length]</c>; null for none.</summary>
-    public Tensor? Bias { get; set => field = value?.DetachFromDisposeScope(); }
+    /// <summary>Additive biases of the attention scores for positions, broadcast to <c>[batch, heads, length, past + length]</c>: one for all layers, or one for each.</summary>
+    public IReadOnlyList<Tensor> Biases { get; set => field = [.. value.Select(bias => bias.DetachFromDisposeScope())]; } = [];
+
+    /// <summary>The bias of the current layer; null for none.</summary>
+    public Tensor? Bias => Biases.Count switch { 0 => null, 1 => Biases[0], _ => Biases[Layer] };
 
     /// <summary>The input of cross-attention; null if there is none.</summary>
     public EncoderStates? Encoder { get; set; }
@@ -130,13 +133,14 @@ internal sealed class ForwardContext
     /// <summary>The attention pattern of layers with this window.</summary>
     public AttentionPattern Pattern(int? window)
     {
-        foreach (var (known, pattern) in patterns)
-            if (known == window) return pattern;
+        var bias = Bias;
+        foreach (var (known, knownBias, pattern) in patterns)
+            if (known == window && ReferenceEquals(knownBias, bias)) return pattern;
         // Outside of any dispose scope: the context may outlive the pass.
-        var made = AttentionPattern.Create(Length, Past + Length, window, KeyMask, Type, Device, Causal, Bias, KeyMask is null ? null : CountedPositions,
+        var made = AttentionPattern.Create(Length, Past + Length, window, KeyMask, Type, Device, Causal, bias, KeyMask is null ? null : CountedPositions,
             absent: CutsPrefix && Prefix is not null && window is { } width ? Math.Max(0, Past - width + 1) : 0);
         made.Mask?.DetachFromDisposeScope();
-        patterns.Add((window, made));
+        patterns.Add((window, bias, made));
         return made;
     }
 
@@ -177,8 +181,8 @@ internal sealed class ForwardContext
     private void Release()
     {
         if (--holders > 0) return;
-        foreach (var (_, pattern) in patterns) pattern.Dispose();
-        Bias?.Dispose();
+        foreach (var (_, _, pattern) in patterns) pattern.Dispose();
+        foreach (var bias in Biases) bias.Dispose();
         Tokens?.Dispose();
         Encoder?.Pattern.Dispose();
         Angles?.Dispose();

@@ -15,6 +15,15 @@ public sealed record HeadSpec
     /// <summary>Path of the dense layer; null for none.</summary>
     public string? Dense { get; init; }
 
+    /// <summary>True if the dense layer has a bias.</summary>
+    public bool DenseBias { get; init; } = true;
+
+    /// <summary>True if the layer norm has a bias.</summary>
+    public bool NormBias { get; init; } = true;
+
+    /// <summary>Outputs of the dense layer; null for the hidden size.</summary>
+    public int? DenseSize { get; init; }
+
     /// <summary>The dense layer's activation; null for none.</summary>
     public Activation? Activation { get; init; }
 

@@ -258,7 +258,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     }
 
     private bool Fuses(ForwardContext context)
-        => TorchRuntime.Cpu.Attention && headNorm != HeadNorm.AfterRotary && context is { PrefixGates: null, Bias: null, InAttention.Count: 0 } && FusesPrefix(context) && !attention.IsCapped && !(training && dropout >= 1)
+        => TorchRuntime.Cpu.Attention && headNorm != HeadNorm.AfterRotary && (context.Causal || window is null || (context.PackedLengths?.Max() ?? context.Length) <= window) && context is { PrefixGates: null, Bias: null, InAttention.Count: 0 } && FusesPrefix(context) && !attention.IsCapped && !(training && dropout >= 1)
            && (context.Cache is not null || context.KeyMask is null || (context.PackedLengths is null && !((context.Causal ? kernel : bidirectional).Window < context.Length) && context.RealLengths is not null));
 
     // In a window, what a query sees of the prefix depends on the architecture.

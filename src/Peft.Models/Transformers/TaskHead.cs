@@ -16,9 +16,10 @@ internal sealed class TaskHead
     public TaskHead(nn.Module model, HeadSpec head, TransformerSpec spec, long outputs, Placement at)
     {
         this.head = head;
-        if (head.Dense is { } path) model.Place(path, dense = new Linear(spec.HiddenSize, spec.HiddenSize, true, at.Type, at.Device));
-        if (head.Norm is { } after) model.Place(after, norm = new LayerNorm(spec.HiddenSize, spec.NormEpsilon, true, at.Type, at.Device));
-        model.Place(head.Output, Output = new Linear(spec.HiddenSize, outputs, head.OutputBias, at.Type, at.Device));
+        var size = head.DenseSize ?? spec.HiddenSize;
+        if (head.Dense is { } path) model.Place(path, dense = new Linear(spec.HiddenSize, size, head.DenseBias, at.Type, at.Device));
+        if (head.Norm is { } after) model.Place(after, norm = new LayerNorm(size, spec.NormEpsilon, head.NormBias, at.Type, at.Device));
+        model.Place(head.Output, Output = new Linear(size, outputs, head.OutputBias, at.Type, at.Device));
     }
 
     /// <summary>The projection to scores.</summary>

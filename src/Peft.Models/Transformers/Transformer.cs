@@ -12,9 +12,9 @@ internal sealed class Transformer : Backbone
 {
     private readonly Embedding embedding;
     private readonly Embedding? positions, tokenTypes;
-    private readonly RelativeBias? relative;
+    private readonly RelativeBias[] relatives = [];
     private readonly ModuleList<TransformerLayer> layers;
-    private readonly AdaptableModule? embeddingNorm, finalNorm;
+    private readonly AdaptableModule? embeddingNorm, embeddingProjection, finalNorm;
     private readonly RotaryTable? rotary, windowRotary;
     private readonly TransformerSpec spec;
     private Func<TransformerLayer[]> running;   // called in each forward pass
@@ -24,15 +24,17 @@ internal sealed class Transformer : Backbone
     {
         this.spec = spec;
         var names = spec.Names;
-        embedding = shared ?? new Embedding(spec.VocabularySize, spec.HiddenSize, at.Type, at.EmbeddingDevice);
+        var width = spec.EmbeddingSize ?? spec.HiddenSize;
+        embedding = shared ?? new Embedding(spec.VocabularySize, width, at.Type, at.EmbeddingDevice);
         if (shared is null) this.Place(names.Embedding, embedding);
         if (spec.LearnedPositionOffset is { } offset)
         {
-            positions = new Embedding(spec.MaxPositions + offset, spec.HiddenSize, at.Type, at.Device);
+            positions = new Embedding(spec.MaxPositions + offset, width, at.Type, at.Device);
             this.Place(names.Positions, positions);
         }
-        if (spec.TokenTypeCount > 0) this.Place(names.TokenTypes, tokenTypes = new Embedding(spec.TokenTypeCount, spec.HiddenSize, at.Type, at.Device));
-        if (spec.EmbeddingNorm) this.Place(names.EmbeddingNorm, embeddingNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
+        if (spec.TokenTypeCount > 0) this.Place(names.TokenTypes, tokenTypes = new Embedding(spec.TokenTypeCount, width, at.Type, at.Device));
+        if (spec.EmbeddingNorm) this.Place(names.EmbeddingNorm, embeddingNorm = TransformerParts.Norm(spec, width, at));
+        if (width != spec.HiddenSize) this.Place(names.EmbeddingProjection, embeddingProjection = new Modules.Linear(width, spec.HiddenSize, true, at.Type, at.Device));
         layers = new ModuleList<TransformerLayer>([.. Enumerable.Range(0, spec.LayerCount).Select(i => new TransformerLayer(spec, i, at))]);
         TransformerLayer[] own = [.. layers];
         running = () => own;
@@ -40,8 +42,9 @@ internal sealed class Transformer : Backbone
         if (!spec.PostNorm) this.Place(names.FinalNorm, finalNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
         if (spec.RelativePositions is { } relativePositions)
         {
-            relative = new RelativeBias(relativePositions, spec.HeadCount, spec.Causal, at);
-            layers[0].Place($"{names.Attention}.{names.RelativePositions}", relative.Table);
+            relatives = [.. Enumerable.Range(0, relativePositions.PerLayer ? spec.LayerCount : 1).Select(_ => new RelativeBias(relativePositions, spec.HeadCount, spec.Causal, at))];
+            if (names.StackRelativePositions is { } path) this.Place(path, relatives[0].Table);
+            else for (var i = 0; i < relatives.Length; i++) layers[i].Place($"{names.Attention}.{names.RelativePositions}", relatives[i].Table);
         }
         if (spec.Rotary is { } main) rotary = new RotaryTable(main, spec.HeadSize);
         if (spec.WindowRotary is { } other) windowRotary = new RotaryTable(other, spec.HeadSize);
@@ -85,7 +88,8 @@ internal sealed class Transformer : Backbone
         using var held = context.Hold();
         using var known = context.Enter();
         if (encoded is not null) context.Encoder = new(encoded, SourcePattern(encoded, encodedMask, context), new PassPositions { Rows = context.Batch, Real = encodedMask });
-        context.Bias = relative?.Of(context.Past, context.Length, context.Type) ?? spec.Alibi?.Of(context.Past + context.Length, context.KeyMask, context.Type, context.Device);
+        context.Biases = spec.Alibi is { } alibi ? [alibi.Of(context.Past + context.Length, context.KeyMask, context.Type, context.Device)]
+            : [.. relatives.Select(relative => relative.Of(context.Past, context.Length, context.Type))];
         var hidden = AddPositions(embeddings, input, context);
         var checkpoints = CheckpointActivations && is_grad_enabled() && context.Cache is null && !input.SharesGraph && !SharesGraph(context);
         var stack = running();
@@ -108,7 +112,7 @@ internal sealed class Transformer : Backbone
 
     // A graph shared by several layers would be traversed in the backward pass of each layer, but the first one frees it.
     private static bool SharesGraph(ForwardContext context)
-        => context.Bias?.requires_grad == true || context.Prefix?.Any(pair => pair.Keys.requires_grad || pair.Values.requires_grad) == true;
+        => context.Biases.Any(bias => bias.requires_grad) || context.Prefix?.Any(pair => pair.Keys.requires_grad || pair.Values.requires_grad) == true;
 
     private static AttentionPattern SourcePattern(Tensor encoded, Tensor? mask, ForwardContext context)
     {
@@ -240,7 +244,9 @@ internal sealed class Transformer : Backbone
             using var raw = hidden;
             hidden = embeddingNorm.call(raw);
         }
-        return Drop(hidden, spec.EmbeddingDropout);
+        hidden = Drop(hidden, spec.EmbeddingDropout);
+        if (embeddingProjection is null) return hidden;
+        using (hidden) return embeddingProjection.call(hidden);
 
         RotaryAngles Angles(RotaryTable table) => ids is null
             ? table.Slice(context.Past, context.Length, context.Type, context.Device)

@@ -40,7 +40,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
         else foreach (var (part, module) in feedForward.Parts) this.Place(part, module);
         if (!spec.NormsOutputsOnly)
         {
-            this.Place(names.AttentionNorm, attentionNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
+            if (layer > 0 || !spec.SkipsFirstNorm) this.Place(names.AttentionNorm, attentionNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
             if (spec.SharedNorm) feedForwardNorm = attentionNorm;
             else this.Place(names.FeedForwardNorm, feedForwardNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
         }
@@ -52,7 +52,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
             attention.Norms?.Query, attention.Norms?.Key];
         hooks = [.. modules.OfType<nn.Module>().SelectMany(ModuleInternals.Hooks)];
         ownHooks = [.. ModuleInternals.Hooks(this)];
-        decode = spec.NormsOutputsOnly || residualScale != 1 ? null : DecodeLayer.Of(spec, attention, feedForward, [attentionNorm, feedForwardNorm, attentionOutputNorm, feedForwardOutputNorm]);
+        decode = attentionNorm is null || residualScale != 1 ? null : DecodeLayer.Of(spec, attention, feedForward, [attentionNorm, feedForwardNorm, attentionOutputNorm, feedForwardOutputNorm]);
     }
 
     // The modules are registered under the names of the architecture's description, not under the field names.
@@ -159,10 +159,10 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     {
         var folds = new List<ScaleFold>();
         if (spec.SharedNorm) folds.Add(new(attentionNorm!, [.. attention.Inputs, .. feedForward.Inputs], NormOffset: spec.NormOffset));
-        else if (!postNorm && attentionNorm is not null)
+        else if (!postNorm)
         {
-            folds.Add(new(attentionNorm, attention.Inputs, NormOffset: spec.NormOffset));
-            folds.Add(new(feedForwardNorm!, feedForward.Inputs, NormOffset: spec.NormOffset));
+            if (attentionNorm is not null) folds.Add(new(attentionNorm, attention.Inputs, NormOffset: spec.NormOffset));
+            if (feedForwardNorm is not null) folds.Add(new(feedForwardNorm, feedForward.Inputs, NormOffset: spec.NormOffset));
         }
         if (attention.ValueFold() is { } values) folds.Add(values);
         if (feedForward.UpFold() is { } up) folds.Add(up);

@@ -72,8 +72,14 @@ public sealed record TransformerNames
     /// <summary>Projection back to the residual stream.</summary>
     public string Down { get; init; } = "down_proj";
 
-    /// <summary>Embedding of relative positions, in the first layer's attention.</summary>
+    /// <summary>Embedding of relative positions, in the attention of the first layer or of each.</summary>
     public string RelativePositions { get; init; } = "relative_attention_bias";
+
+    /// <summary>Path of the embedding of relative positions in the stack, if it is not in a layer (MPNet).</summary>
+    public string? StackRelativePositions { get; init; }
+
+    /// <summary>Projection of the embeddings to the hidden size, if their sizes differ (ELECTRA).</summary>
+    public string EmbeddingProjection { get; init; } = "embeddings_project";
 
     /// <summary>Cross-attention to an encoder's output.</summary>
     public string CrossAttention { get; init; } = "encoder_attn";

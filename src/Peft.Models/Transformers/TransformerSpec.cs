@@ -24,6 +24,9 @@ public sealed record TransformerSpec
     /// <summary>Width of the residual stream.</summary>
     public required int HiddenSize { get; init; }
 
+    /// <summary>Width of the embeddings, if it differs from the hidden size: they are projected to it (ELECTRA).</summary>
+    public int? EmbeddingSize { get; init; }
+
     /// <summary>Number of layers.</summary>
     public required int LayerCount { get; init; }
 
@@ -62,6 +65,9 @@ public sealed record TransformerSpec
 
     /// <summary>True if layer norms have a bias.</summary>
     public bool NormBias { get; init; } = true;
+
+    /// <summary>True if the attention of the first layer reads the normalized embeddings as they are (ModernBERT).</summary>
+    public bool SkipsFirstNorm { get; init; }
 
     /// <summary>True if attention and feed-forward network read their inputs as they are, and only their outputs are normalized (OLMo 2).</summary>
     public bool NormsOutputsOnly { get; init; }
@@ -135,7 +141,10 @@ public sealed record TransformerSpec
     /// <summary>Number of rows of the token type embedding; 0 for none.</summary>
     public int TokenTypeCount { get; init; }
 
-    /// <summary>Sliding window of each layer: the number of keys that a query attends to, itself included; null for full attention. One entry per layer, or empty for no windows.</summary>
+    /// <summary>
+    /// Sliding window of each layer: the number of keys that a query attends to, itself included, in encoders on each side; null for full attention. One entry per layer, or empty for no
+    /// windows.
+    /// </summary>
     public IReadOnlyList<int?> Windows { get; init; } = [];
 
     /// <summary>Factor of the token embeddings (Gemma: √hidden).</summary>
