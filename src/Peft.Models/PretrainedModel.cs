@@ -18,7 +18,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
         Spec = spec;
         Device = at.Device;
         Backbone = Backbone.Create(spec, at);
-        basePath = bare ? "" : path ?? (spec.Kind == TransformerKind.EncoderDecoder ? "" : spec.Names.Base);
+        basePath = bare ? "" : path ?? (spec.Kind == TransformerKind.EncoderDecoder ? spec.StackPath : spec.Names.Base);
         Backbone.PlaceInto(this, basePath);
     }
 
@@ -113,7 +113,14 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
         using var cache = new KeyValueCache((int)inputIds.size(1));
         eval();
         using var hidden = Backbone.call(new ModelInput { InputIds = inputIds, Cache = cache });
-        return [.. Enumerable.Range(0, Spec.LayerCount).Select(cache.Held)];
+        return [.. Enumerable.Range(0, Spec.LayerCount).Select(layer => Spec.RotaryAt(layer) is { IsInterleaved: true } rotary ? Together(cache.Held(layer), rotary.Rotated(Spec.HeadSize)) : cache.Held(layer))];
+
+        // As the model without a cache has them.
+        static KeyValuePrefix Together(KeyValuePrefix held, int rotated)
+        {
+            using var keys = held.Keys;
+            return held with { Keys = InterleavedPairs.Together(keys, rotated) };
+        }
     }
 
     /// <summary>Records the new size of the vocabulary.</summary>
@@ -245,7 +252,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
     internal bool RowsDependOnThemselves => Spec.Rotary?.Scaling?.DependsOnLength != true && PeftModel.Of(this)?.RowsAreIndependent != false;
 
     /// <summary>True if the rows of a batch may be packed into one: their outputs depend neither on other rows nor on positions within the batch.</summary>
-    internal bool RowsMayBePacked => RowsDependOnThemselves && Spec is { RelativePositions: null, Alibi: null } && PeftModel.Of(this)?.RowsMayBePacked != false;
+    internal bool RowsMayBePacked => RowsDependOnThemselves && Spec is { RelativePositions: null, Disentangled: null, Alibi: null } && PeftModel.Of(this)?.RowsMayBePacked != false;
 
     /// <summary>The first position whose label counts towards the mean loss; null if the loss is not a mean over labels.</summary>
     private protected virtual int? FirstLabel => 0;

@@ -24,12 +24,16 @@ public sealed class Seq2SeqLM : LanguageModel
         return OpenWithDefaults(source, options, (config, spec, choices) => new Seq2SeqLM(config, spec with { TiedHead = spec.TiedHead && !HasOwnHead(config, spec, source.Folder) }, choices));
     }
 
-    // Newer configurations declare T5 1.1 as tied although its head is not. The checkpoint decides.
+    // Newer configurations declare T5 1.1 and mT5 as tied although their heads are not. The checkpoint decides.
     private static bool HasOwnHead(ModelConfig config, TransformerSpec spec, string folder)
     {
-        if (!config.Has("scale_decoder_outputs")) return false;
         using var files = ShardedCheckpoint.Open(folder);
-        return files.Tensors.ContainsKey(spec.Names.Head + ".weight");
+        var (head, embedding) = (spec.Names.Head + ".weight", $"{spec.StackPath}.{spec.Names.Embedding}.weight".TrimStart('.'));
+        if (!files.Tensors.ContainsKey(head)) return false;
+        if (config.Has("scale_decoder_outputs") || !files.Tensors.ContainsKey(embedding)) return true;
+        using var scope = NewDisposeScope();
+        var (own, shared) = (files.Read(head), files.Read(embedding));
+        return !own.shape.SequenceEqual(shared.shape) || own.ne(shared).any().item<bool>();
     }
 
     /// <summary>Creates a model with random weights.</summary>
@@ -57,15 +61,25 @@ public sealed class Seq2SeqLM : LanguageModel
         return ((EncoderDecoder)Backbone).Encode(prompted.Input);
     }
 
-    /// <summary>The decoder's input for labels <c>[batch, target]</c>: the start token, then all labels but the last. Ignored labels become padding.</summary>
+    /// <summary>The decoder's input for labels <c>[batch, target]</c>: the start token (in mBART the last label, a language code), then all labels but the last. Ignored labels become padding.</summary>
     public Tensor ShiftRight(Tensor labels)
     {
         TensorRules.RequireIds(labels, nameof(labels));
         RequireAlive();
         using var scope = NewDisposeScope();
+        if (Spec.StartsWithLastLabel) return StartWithLast(labels, Config).MoveToOuterDisposeScope();
         var start = full(labels.size(0), 1, Constant(StartTokenId), labels.dtype, labels.device);
         var shifted = cat([start, labels.narrow(1, 0, labels.size(1) - 1)], 1);
         return shifted.masked_fill(shifted.eq(Constant(Batch.IgnoredLabel)), Constant(Config.PadTokenId ?? 0)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The last real token of each row, then all tokens but the last. Ignored labels become padding.</summary>
+    internal static Tensor StartWithLast(Tensor labels, ModelConfig config)
+    {
+        var padding = Constant(config.PadTokenId ?? throw new ModelFolderException($"{config.Source} has no pad_token_id, which tells the last label of a row."));
+        var real = labels.masked_fill(labels.eq(Constant(Batch.IgnoredLabel)), padding);
+        var last = real.ne(padding).sum(1, keepdim: true).sub(Constant(1)).clamp_min(Constant(0));
+        return cat([real.gather(1, last), real.narrow(1, 0, labels.size(1) - 1)], 1);
     }
 
     /// <inheritdoc/>

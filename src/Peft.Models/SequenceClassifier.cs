@@ -77,7 +77,7 @@ public sealed class SequenceClassifier : ClassifyingModel
             throw new ArgumentException($"The rows have between {fewest} and {most} end-of-sequence tokens (id {end}), but all must have the same number, at least one: append the token when you encode the texts.", nameof(input));
         var last = ends.to_type(ScalarType.Int64).mul(arange(Constant(0), Constant(ids.size(1)), One, ScalarType.Int64, ids.device)).argmax(1);
         var start = Config.Whole("decoder_start_token_id") ?? Config.PadTokenId ?? 0;
-        var shifted = cat([full(ids.size(0), 1, Constant(start), ids.dtype, ids.device), ids.narrow(1, 0, ids.size(1) - 1)], 1);
+        var shifted = Spec.StartsWithLastLabel ? Seq2SeqLM.StartWithLast(ids, Config) : cat([full(ids.size(0), 1, Constant(start), ids.dtype, ids.device), ids.narrow(1, 0, ids.size(1) - 1)], 1);
         using var prompted = PromptedInput.Of(this, input with { DecoderInputIds = input.DecoderInputIds ?? shifted });
         var hidden = Backbone.call(prompted.Input);
         var (rows, length, width) = (ids.size(0), hidden.size(1), hidden.size(2));

@@ -92,7 +92,7 @@ public sealed class AdaptedCase : IDisposable
             "tokcls" => TokenClassifier.FromPretrained(folder),
             "qa" => QuestionAnswerer.FromPretrained(folder),
             "mlm" => MaskedLM.FromPretrained(folder),
-            _ when name.Split('-')[0] is "t5" or "mt5" or "umt5" => Seq2SeqLM.FromPretrained(folder),
+            _ when new ModelRegistry().Describe(ModelConfig.FromFolder(folder)).Kind == TransformerKind.EncoderDecoder => Seq2SeqLM.FromPretrained(folder),
             _ => CausalLM.FromPretrained(folder),
         };
     }

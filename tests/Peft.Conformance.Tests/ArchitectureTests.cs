@@ -16,6 +16,23 @@ public class ArchitectureTests
 
     private static readonly int[][] Prompts = [[7, 12, 33], [9, 41, 18, 22, 50, 5, 31], [14]];
 
+    public static TheoryData<string> WithDefaults => [.. Oracle.Cases.Where(each => each.Json.TryGetProperty("peft_default_targets", out _)).Select(each => each.Id)];
+
+    [Theory, MemberData(nameof(WithDefaults))]
+    public void Modules_that_are_adapted_by_default_are_those_of_Hugging_Face_PEFT(string id)
+    {
+        var @case = Oracle.Case(id);
+        using var model = AdaptedCase.LoadBase(@case.Base);
+        var expected = @case.Json.GetProperty("peft_default_targets");
+        if (expected.ValueKind == System.Text.Json.JsonValueKind.Null)
+        {
+            Should.Throw<TargetNotFoundException>(() => model.ApplyLora()).Message.ShouldContain("has no default targets");
+            return;
+        }
+        using var peft = model.ApplyLora();
+        ((LoraOptions)peft.Find(PeftModel.DefaultName).Options).TargetModules!.Names.ShouldBe(expected.EnumerateArray().Select(name => name.GetString()!), ignoreOrder: true);
+    }
+
     private static Tensor Ids(IEnumerable<int> ids) => tensor(ids.Select(id => (long)id).ToArray()).unsqueeze(0);
 
     // Left-padded rows with a cache, and one row at a time over the whole sequence, without one.
@@ -92,6 +109,19 @@ public class ArchitectureTests
         var first = model.forward(new ModelInput { InputIds = ids.narrow(1, 0, 4), Cache = cache });
         var rest = model.forward(new ModelInput { InputIds = ids.narrow(1, 4, 3), Cache = cache });
         cat([first, rest], 1).Difference(whole).ShouldBeLessThan(2e-4f * whole.abs().max().item<float>());
+    }
+
+    [Theory, MemberData(nameof(OfAnyLength))]
+    public void The_keys_and_values_of_a_text_are_a_prefix_that_goes_before_another(string name)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        using var model = CausalLM.FromPretrained(Oracle.Base(name));
+        var ids = Ids(Prompts[1]);
+        var whole = model.forward(ids);
+        var prefix = model.KeysAndValues(ids.narrow(1, 0, 4));
+        var rest = model.forward(new ModelInput { InputIds = ids.narrow(1, 4, 3), Prefix = prefix });
+        rest.Difference(whole.narrow(1, 4, 3)).ShouldBeLessThan(2e-4f * whole.abs().max().item<float>());
     }
 
     [Theory, MemberData(nameof(Decoders))]

@@ -29,7 +29,29 @@ public sealed class OnnxTests : IDisposable
         { "gpt_neox", """{"rotary_pct": 0.25}""" },
         { "gpt_neox", """{"rotary_pct": 0.3125}""" },
         { "opt", """{"ffn_dim": 96, "word_embed_proj_dim": 64}""" },
+        { "arcee", """{"mlp_bias": true}""" },
+        { "seed_oss", """{"head_dim": 12, "attention_out_bias": true}""" },
+        { "ministral", """{"sliding_window": 4, "layer_types": ["sliding_attention", "full_attention"]}""" },
+        { "starcoder2", """{"sliding_window": 4}""" },
+        { "granite", """{"embedding_multiplier": 3.0, "attention_multiplier": 0.2, "logits_scaling": 2.0}""" },
+        { "gpt_bigcode", """{"n_embd": 64, "n_head": 4, "n_layer": 2, "n_positions": 128, "multi_query": true}""" },
+        { "gpt_bigcode", """{"n_embd": 64, "n_head": 4, "n_layer": 2, "n_positions": 128, "multi_query": false}""" },
+        { "gpt_neo", """{"num_heads": 4, "num_layers": 2, "window_size": 4}""" },
+        { "stablelm", """{"use_qkv_bias": true, "partial_rotary_factor": 0.5}""" },
     };
+
+    public static TheoryData<string> Unwritten => ["olmo2", "granite", "smollm3", "exaone4", "cohere", "glm", "phi", "gptj", "ernie4_5", "nemotron", "hunyuan_v1_dense", "falcon", "bloom", "mpt"];
+
+    // Their graphs would compute something else.
+    [Theory, MemberData(nameof(Unwritten))]
+    public void An_architecture_with_parts_that_graphs_do_not_have_is_refused(string type)
+    {
+        var config = Config(type, """{"head_dim": 16, "n_embd": 64, "n_head": 4, "n_layer": 2, "d_model": 64, "n_heads": 4, "n_layers": 2, "rotary_dim": 8, "residual_multiplier": 0.5, "partial_rotary_factor": 0.5}""");
+        using var model = CausalLM.FromConfig(config, seed: 3);
+        Should.Throw<ExportException>(() => model.SaveOnnx(folder["model.onnx"])).Message.ShouldContain($"'{type}' is not written to ONNX graphs");
+        File.Exists(folder["model.onnx"]).ShouldBeFalse();
+        model.CheckExport(ExportTarget.Onnx).ShouldNotBeEmpty();
+    }
 
     public static TheoryData<string, string> Encoders => new()
     {
@@ -45,7 +67,7 @@ public sealed class OnnxTests : IDisposable
             ["model_type"] = type, ["vocab_size"] = 100, ["hidden_size"] = 64, ["intermediate_size"] = 96, ["num_hidden_layers"] = 2, ["num_attention_heads"] = 4,
             ["max_position_embeddings"] = 128, ["initializer_range"] = 0.1, ["num_labels"] = 3,
         };
-        if (type is not ("bert" or "roberta" or "opt" or "gpt2" or "gpt_neox")) config["num_key_value_heads"] = 2;
+        if (type is not ("bert" or "roberta" or "opt" or "gpt2" or "gpt_neox" or "gpt_bigcode" or "gpt_neo")) config["num_key_value_heads"] = 2;
         foreach (var (name, value) in JsonNode.Parse(fields)!.AsObject()) config[name] = value?.DeepClone();
         return ModelConfig.Parse(config.ToJsonString(), type);
     }

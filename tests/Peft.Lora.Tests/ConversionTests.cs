@@ -28,7 +28,7 @@ public sealed class ConversionTests : IDisposable
 
     private static readonly ModuleSelector Targets = ModuleSelector.Create(["middle.0", "middle.2"]);
 
-    public static TheoryData<string> Methods => ["LORA", "DORA", "ADALORA", "LOHA", "LOKR", "VERA", "OFT", "HRA", "BOFT", "MISS", "GRALORA", "FOURIERFT", "HIRA", "DELORA", "ROAD", "SHIRA"];
+    public static TheoryData<string> Methods => ["LORA", "DORA", "ADALORA", "LOHA", "LOKR", "VERA", "OFT", "HRA", "BOFT", "MISS", "GRALORA", "FOURIERFT", "HIRA", "DELORA", "SHIRA"];
 
     private static AdapterOptions Options(string method) => method switch
     {

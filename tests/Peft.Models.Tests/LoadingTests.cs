@@ -27,7 +27,7 @@ public sealed class LoadingTests : IDisposable
             using var model = Reference.Load(name);
             using var files = Peft.Checkpoints.ShardedCheckpoint.Open(Reference.Folder(name));
             model.named_parameters().Select(each => model.KeyOf(each.name)).Where(each => !model.TiedParameters.Contains(each)).Order()
-                .ShouldBe(files.Tensors.Keys.Order());
+                .ShouldBe(files.Tensors.Keys.Where(key => key != "final_logits_bias").Order());   // a buffer of zeros
         }
     }
 
@@ -164,7 +164,7 @@ public sealed class LoadingTests : IDisposable
             using var grad = no_grad();
             var config = ModelConfig.FromFolder(Reference.Folder(name));
             var ids = tensor(new long[,] { { 5, 17, 40 } });
-            PretrainedModel[] models = name.Split('-')[0] is "t5" or "mt5" or "umt5" ? [Seq2SeqLM.FromConfig(config)]
+            PretrainedModel[] models = name.StartsWith("t5", StringComparison.Ordinal) ? [Seq2SeqLM.FromConfig(config)]
                 : [SequenceClassifier.FromConfig(config), TokenClassifier.FromConfig(config), FeatureExtractor.FromConfig(config),
                     .. name == "llama" ? [CausalLM.FromConfig(config)] : (PretrainedModel[])[MaskedLM.FromConfig(config), QuestionAnswerer.FromConfig(config)]];
             foreach (var model in models)

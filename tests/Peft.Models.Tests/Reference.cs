@@ -15,7 +15,7 @@ internal static class Reference
         "tokcls" => TokenClassifier.FromPretrained(Folder(name), options),
         "qa" => QuestionAnswerer.FromPretrained(Folder(name), options),
         "mlm" => MaskedLM.FromPretrained(Folder(name), options),
-        _ when name.Split('-')[0] is "t5" or "mt5" or "umt5" => Seq2SeqLM.FromPretrained(Folder(name), options),
+        _ when new ModelRegistry().Describe(ModelConfig.FromFolder(Folder(name))).Kind == TransformerKind.EncoderDecoder => Seq2SeqLM.FromPretrained(Folder(name), options),
         _ => CausalLM.FromPretrained(Folder(name), options),
     };
 

@@ -18,6 +18,6 @@ internal static class DefaultTargetTable
         ["phi"] = ["q_proj", "v_proj", "fc1", "fc2"], ["phi3"] = ["qkv_proj"],
         ["llama4"] = ["q_proj", "v_proj"], ["nemotron_h"] = ["q_proj", "k_proj", "v_proj", "o_proj"], ["chatglm"] = ["query_key_value"],
         ["rwkv"] = ["key", "value", "receptance", "output"], ["rwkv7"] = ["r_proj", "k_proj", "v_proj", "o_proj", "key", "value"],
-        ["btlm"] = ["c_proj", "c_attn"], ["codegen"] = ["qkv_proj"], ["mpt"] = ["Wqkv"], ["cohere"] = ["q_proj", "v_proj"],
+        ["btlm"] = ["c_proj", "c_attn"], ["codegen"] = ["qkv_proj"], ["mpt"] = ["Wqkv"],
     };
 }

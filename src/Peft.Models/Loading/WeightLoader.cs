@@ -44,6 +44,11 @@ internal static partial class WeightLoader
             else missing.Add(name);
         }
         keys.RemoveWhere(key => HarmlessKey().IsMatch(key));
+        if (keys.Remove(LogitsBias))
+        {
+            using var bias = files.Read(LogitsBias);
+            if (bias.count_nonzero().item<long>() > 0) throw new UnsupportedModelException($"{folder}: {LogitsBias} is added to the logits, which is implemented only for zeros, as in all published models. Running the model without it would give wrong results.");
+        }
         if (missing.Count + keys.Count + mismatched.Count > 0)
             throw new CheckpointMismatchException(folder, missing, [.. keys.Order(StringComparer.Ordinal)], mismatched);
         quantized.Allocate();
@@ -51,6 +56,9 @@ internal static partial class WeightLoader
         quantized.ReadStored(files);
         return fresh;
     }
+
+    // A buffer of BART.
+    private const string LogitsBias = "final_logits_bias";
 
     private static bool IsOfBase(PretrainedModel model, string name)
         => model.BasePrefix.Length == 0 ? model.Spec.Kind != TransformerKind.EncoderDecoder : name.StartsWith(model.BasePrefix, StringComparison.Ordinal);
@@ -66,7 +74,7 @@ internal static partial class WeightLoader
     // Buffers that older versions of transformers saved, scales of a quantized KV cache, tied weights saved under a second name, and the heads of other tasks.
     [GeneratedRegex("""
         (^|\.)(rotary_emb\.inv_freq|attn\.bias|attn\.masked_bias|attention\.bias|attention\.masked_bias|embeddings\.position_ids)$
-        |^(transformer\.)?(encoder|decoder)\.embed_tokens\.weight$|\.EncDecAttention\.relative_attention_bias\.weight$
+        |^((transformer|model)\.)?(encoder|decoder)\.embed_tokens\.weight$|\.EncDecAttention\.relative_attention_bias\.weight$
         |(^|\.)(self_attn|attention|attn)\.[kv]_scale$
         |(^|\.)pooler\.dense\.(weight|bias)$
         |^(lm_head|embed_out|score|classifier|classification_head|pre_classifier|qa_outputs|cls|vocab_transform|vocab_layer_norm|vocab_projector)\.

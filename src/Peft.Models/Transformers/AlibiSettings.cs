@@ -16,19 +16,31 @@ public sealed record AlibiSettings(IReadOnlyList<double> Slopes)
     public double Scale { get; init; } = 1;
 
     /// <summary>The slopes of BLOOM and Falcon: 2^(−8i/n) for the largest power of two n, then every other one of 2n for the remaining heads.</summary>
+    /// <param name="heads">Number of heads.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The number is not positive, or no model has that many.</exception>
     public static IReadOnlyList<double> Halving(int heads)
     {
+        RequireHeads(heads);
         var power = 1 << (int)Math.Log2(heads);
         double Base(int count) => Math.Pow(2, -Math.Pow(2, -(Math.Log2(count) - 3)));
         return [.. Enumerable.Range(1, power).Select(i => Math.Pow(Base(power), i)), .. Enumerable.Range(0, heads - power).Select(i => Math.Pow(Base(2 * power), 2 * i + 1))];
     }
 
     /// <summary>The slopes of MPT: 2^(−8i/n) for the next power of two n; if there are fewer heads, those of even i come first.</summary>
+    /// <param name="heads">Number of heads.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The number is not positive, or no model has that many.</exception>
     public static IReadOnlyList<double> Spread(int heads)
     {
+        RequireHeads(heads);
         var power = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)heads);
         double[] all = [.. Enumerable.Range(1, power).Select(i => Math.Pow(2, -8.0 * i / power))];
         return power == heads ? all : [.. all.Where((_, i) => i % 2 == 1).Concat(all.Where((_, i) => i % 2 == 0)).Take(heads)];
+    }
+
+    private static void RequireHeads(int heads)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(heads, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(heads, 1 << 16);
     }
 
     /// <summary>The biases of all keys, <c>[1 or batch, heads, 1, keys]</c>.</summary>

@@ -65,7 +65,7 @@ internal sealed record AttentionPattern(Tensor? Mask, bool Causal, int? LastKeys
         return rank.narrow(1, rank.size(1) - queries, queries).unsqueeze(2).sub(rank.unsqueeze(1)).unsqueeze(1);
     }
 
-    private static double Lowest(ScalarType type) => type switch
+    internal static double Lowest(ScalarType type) => type switch
     {
         ScalarType.Float16 => -65504,
         ScalarType.BFloat16 => -3.3895313892515355e38,

@@ -73,6 +73,9 @@ internal sealed class ForwardContext
     /// <summary>The bias of the current layer; null for none.</summary>
     public Tensor? Bias => Biases.Count switch { 0 => null, 1 => Biases[0], _ => Biases[Layer] };
 
+    /// <summary>The embeddings of relative positions of disentangled attention; null if there are none.</summary>
+    public RelativeStates? Relative { get; set => field = value?.Detach(); }
+
     /// <summary>The input of cross-attention; null if there is none.</summary>
     public EncoderStates? Encoder { get; set; }
 
@@ -183,6 +186,7 @@ internal sealed class ForwardContext
         if (--holders > 0) return;
         foreach (var (_, _, pattern) in patterns) pattern.Dispose();
         foreach (var bias in Biases) bias.Dispose();
+        Relative?.Dispose();
         Tokens?.Dispose();
         Encoder?.Pattern.Dispose();
         Angles?.Dispose();

@@ -13,6 +13,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     public const long MinRecomputed = 1 << 17;
 
     private readonly AdaptableModule? query, key, value, joined, queryNorm, keyNorm;
+    private readonly AdaptableModule? positionKey, positionQuery;
     private readonly AdaptableModule output;
     private readonly ScaledDotProduct attention;
     private readonly AttentionShape kernel, bidirectional;
@@ -20,6 +21,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     private readonly int? window;
     private readonly ProjectionLayout layout;
     private readonly HeadNorm headNorm;
+    private readonly DisentangledPositions? disentangled;
     private readonly bool perHead, windowAngles, isInterleaved;
     private readonly double dropout;
 
@@ -51,6 +53,12 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         }
         projections.Add((names.AttentionOutput, output = TransformerParts.Projection(spec, heads * size, spec.HiddenSize, spec.AttentionOutputBias, at)));
         foreach (var (name, module) in projections.OrderBy(each => names.AttentionOrder.ToList().IndexOf(each.Name))) this.Place(name, module);
+        disentangled = spec.Disentangled;
+        if (disentangled is { SharesProjections: false } positions)
+        {
+            if (positions.ContentToPosition) this.Place(names.PositionKey, positionKey = TransformerParts.Projection(spec, spec.HiddenSize, heads * size, bias: true, at));
+            if (positions.PositionToContent) this.Place(names.PositionQuery, positionQuery = TransformerParts.Projection(spec, spec.HiddenSize, heads * size, bias: true, at));
+        }
         if (headNorm != HeadNorm.None)
         {
             this.Place(names.QueryNorm, queryNorm = TransformerParts.Norm(spec, headNorm == HeadNorm.Whole ? heads * size : size, at));
@@ -138,21 +146,14 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         return Replace(values, normal.view(values.Sizes()));
     }
 
-    // Interleaved pairs become pairs of the two halves, of which the kernels rotate: queries and keys are permuted alike, so that their products are the same.
-    private Tensor Apart(Tensor values)
-    {
-        if (!isInterleaved) return values;
-        using var scope = NewDisposeScope();
-        var sizes = values.Sizes();
-        var turned = values.narrow(-1, 0, rotated).reshape([.. sizes[..^1], rotated / 2, 2]).transpose(-1, -2).reshape([.. sizes[..^1], rotated]);
-        return Replace(values, (rotated == size ? turned : cat([turned, values.narrow(-1, rotated, size - rotated)], -1)).MoveToOuterDisposeScope());
-    }
+    private Tensor Apart(Tensor values) => isInterleaved ? Replace(values, InterleavedPairs.Apart(values, rotated)) : values;
 
+    // New keys if they are interleaved.
     private (Tensor Keys, Tensor Values)? PrefixOf(ForwardContext context)
     {
         if (context.Prefix is not { } prefix) return null;
         var (keys, values) = prefix[context.Layer];
-        return (Apart(keys.alias()), values);
+        return (isInterleaved ? InterleavedPairs.Apart(keys, rotated) : keys, values);
     }
 
     /// <summary>Adds steps for the attention and returns the index of the output; null, without having added any, if the kernels do not support it.</summary>
@@ -258,7 +259,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     }
 
     private bool Fuses(ForwardContext context)
-        => TorchRuntime.Cpu.Attention && headNorm != HeadNorm.AfterRotary && (context.Causal || window is null || (context.PackedLengths?.Max() ?? context.Length) <= window) && context is { PrefixGates: null, Bias: null, InAttention.Count: 0 } && FusesPrefix(context) && !attention.IsCapped && !(training && dropout >= 1)
+        => TorchRuntime.Cpu.Attention && disentangled is null && headNorm != HeadNorm.AfterRotary && (context.Causal || window is null || (context.PackedLengths?.Max() ?? context.Length) <= window) && context is { PrefixGates: null, Bias: null, InAttention.Count: 0 } && FusesPrefix(context) && !attention.IsCapped && !(training && dropout >= 1)
            && (context.Cache is not null || context.KeyMask is null || (context.PackedLengths is null && !((context.Causal ? kernel : bidirectional).Window < context.Length) && context.RealLengths is not null));
 
     // In a window, what a query sees of the prefix depends on the architecture.
@@ -276,6 +277,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         {
             allKeys = cat([before, k], 2);
             allValues = cat([beforeValues, v], 2);
+            if (isInterleaved) before.Dispose();
         }
         if (context.Cache is { } cache)
         {
@@ -285,10 +287,37 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
             if (!ReferenceEquals(newKeys, k)) newKeys.Dispose();
             if (!ReferenceEquals(newValues, v)) newValues.Dispose();
         }
-        var mixed = attention.Run(q, allKeys, allValues, pattern, p, batch, length, keys, gate);
+        using var terms = disentangled is null ? null : PositionTerms(q, k, context, pattern.Mask);
+        var mixed = attention.Run(q, allKeys, allValues, terms is null ? pattern : pattern with { Mask = terms, BlindsQueries = context.KeyMask is not null && is_grad_enabled() }, p, batch, length, keys, gate);
         if (!ReferenceEquals(allKeys, k)) allKeys.Dispose();
         if (!ReferenceEquals(allValues, v)) allValues.Dispose();
         return mixed;
+    }
+
+    // The scaled terms of relative positions, with the mask: [batch, heads, queries, keys].
+    private Tensor PositionTerms(Tensor q, Tensor k, ForwardContext context, Tensor? mask)
+    {
+        if (context.Prefix is not null) throw new AdapterOptionsException("The relative positions of this model are those of its input, so that no keys and values can precede it: use virtual tokens in the input, such as prompt tuning.");
+        using var scope = NewDisposeScope();
+        var relative = context.Relative;
+        Tensor Heads(AdaptableModule projection) => projection.call(relative!.States).view(1, -1, heads, size).permute(0, 2, 3, 1);   // [1, heads, size, rows]
+        Tensor Term(Tensor content, AdaptableModule projection, Tensor rows)
+        {
+            var products = content.matmul(Heads(projection));
+            return products.gather(-1, rows.expand(products.size(0), heads, -1, -1));
+        }
+        Tensor? sum = null;
+        if (disentangled!.ContentToPosition) sum = Term(q, positionKey ?? key!, relative!.ContentToPosition);
+        if (disentangled.PositionToContent)
+        {
+            var term = Term(k, positionQuery ?? query!, relative!.PositionToContent).transpose(-1, -2);
+            sum = sum is null ? term : sum.add(term, One);
+        }
+        var scaled = sum?.mul(Constant(kernel.Scale)) ?? zeros([1, heads, q.size(2), k.size(2)], q.dtype, q.device);
+        if (mask is not null) scaled = scaled.add(mask, One);
+        // As in transformers, padding attends evenly to all.
+        if (context.KeyMask is { } real) scaled = scaled.masked_fill(real.eq(Constant(0)).unsqueeze(1).unsqueeze(-1), Constant(AttentionPattern.Lowest(scaled.dtype)));
+        return scaled.MoveToOuterDisposeScope();
     }
 
     private Tensor MixPacked(Tensor q, Tensor k, Tensor v, IReadOnlyList<int> lengths, ForwardContext context, double p)

@@ -12,6 +12,7 @@ internal static class SpecRules
             if (value < 1) throw Wrong(config, $"{name} is {value}, but must be at least 1");
         if (spec.HeadCount % spec.KeyValueHeadCount != 0) throw Wrong(config, $"the number of heads, {spec.HeadCount}, is not divisible by the number of key/value heads, {spec.KeyValueHeadCount}");
         if (spec.Windows.Count > 0 && spec.Windows.Count != spec.LayerCount) throw Wrong(config, $"there are windows for {spec.Windows.Count} layers, but the model has {spec.LayerCount} layers");
+        if (spec.SharedLayers.Count > 0 && (spec.SharedLayers.Count != spec.LayerCount || spec.SharedLayers.Any(index => index < 0 || index >= spec.LayerCount))) throw Wrong(config, $"{spec.SharedLayers.Count} layers share weights, but the model has {spec.LayerCount} layers");
         if (spec.RotaryLayers.Count > 0 && spec.RotaryLayers.Count != spec.LayerCount) throw Wrong(config, $"{spec.RotaryLayers.Count} layers say whether they have rotary embeddings, but the model has {spec.LayerCount} layers");
         if (spec.LearnedPositionOffset < 0) throw Wrong(config, $"the offset of the learned positions is {spec.LearnedPositionOffset}, but must be at least 0");
         var (heads, kept, widest) = ((long)spec.HeadCount * spec.HeadSize, 2L * spec.KeyValueHeadCount * spec.HeadSize, 2L * spec.IntermediateSize);

@@ -13,6 +13,7 @@ internal sealed class Transformer : Backbone
     private readonly Embedding embedding;
     private readonly Embedding? positions, tokenTypes;
     private readonly RelativeBias[] relatives = [];
+    private readonly RelativeTable? relativeTable;
     private readonly ModuleList<TransformerLayer> layers;
     private readonly AdaptableModule? embeddingNorm, embeddingProjection, finalNorm;
     private readonly RotaryTable? rotary, windowRotary;
@@ -34,17 +35,24 @@ internal sealed class Transformer : Backbone
         }
         if (spec.TokenTypeCount > 0) this.Place(names.TokenTypes, tokenTypes = new Embedding(spec.TokenTypeCount, width, at.Type, at.Device));
         if (spec.EmbeddingNorm) this.Place(names.EmbeddingNorm, embeddingNorm = TransformerParts.Norm(spec, width, at));
-        if (width != spec.HiddenSize) this.Place(names.EmbeddingProjection, embeddingProjection = new Modules.Linear(width, spec.HiddenSize, true, at.Type, at.Device));
-        layers = new ModuleList<TransformerLayer>([.. Enumerable.Range(0, spec.LayerCount).Select(i => new TransformerLayer(spec, i, at))]);
-        TransformerLayer[] own = [.. layers];
+        if (spec.EmbeddingSize is not null) this.Place(names.EmbeddingProjection, embeddingProjection = new Modules.Linear(width, spec.HiddenSize, true, at.Type, at.Device));
+        layers = new ModuleList<TransformerLayer>([.. Enumerable.Range(0, spec.SharedLayers.Count == 0 ? spec.LayerCount : spec.SharedLayers.Max() + 1).Select(i => new TransformerLayer(spec, i, at))]);
+        TransformerLayer[] own = spec.SharedLayers.Count == 0 ? [.. layers] : [.. spec.SharedLayers.Select(index => layers[index])];
         running = () => own;
-        this.Place(names.Layers, layers);
+        if (names.InnerLayers is null) this.Place(names.Layers, layers);
+        else for (var i = 0; i < layers.Count; i++) this.Place($"{names.Layers}.{i / spec.InnerLayerCount}.{names.InnerLayers}.{i % spec.InnerLayerCount}", layers[i]);
         if (!spec.PostNorm) this.Place(names.FinalNorm, finalNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
         if (spec.RelativePositions is { } relativePositions)
         {
             relatives = [.. Enumerable.Range(0, relativePositions.PerLayer ? spec.LayerCount : 1).Select(_ => new RelativeBias(relativePositions, spec.HeadCount, spec.Causal, at))];
             if (names.StackRelativePositions is { } path) this.Place(path, relatives[0].Table);
             else for (var i = 0; i < relatives.Length; i++) layers[i].Place($"{names.Attention}.{names.RelativePositions}", relatives[i].Table);
+        }
+        if (spec.Disentangled is { Span: > 0 } disentangled)
+        {
+            relativeTable = new RelativeTable(disentangled, spec, at);
+            this.Place(names.StackRelativePositions!, relativeTable.Table);
+            if (relativeTable.Norm is { } norm) this.Place(names.RelativePositionsNorm, norm);
         }
         if (spec.Rotary is { } main) rotary = new RotaryTable(main, spec.HeadSize);
         if (spec.WindowRotary is { } other) windowRotary = new RotaryTable(other, spec.HeadSize);
@@ -60,10 +68,12 @@ internal sealed class Transformer : Backbone
     private bool Trains => layers[0].training;
 
     /// <inheritdoc/>
-    public override IDisposable Reorder(IReadOnlyList<int> order, Func<bool> isActive) => new LayerOrder(spec, layers, order, isActive, chosen => running = chosen);
+    public override IDisposable Reorder(IReadOnlyList<int> order, Func<bool> isActive)
+        => spec.SharedLayers.Count == 0 ? new LayerOrder(spec, layers, order, isActive, chosen => running = chosen)
+            : throw new AdapterOptionsException($"The adapter reorders the layers to [{string.Join(", ", order)}], but the layers of this model share their weights: omit the order.");
 
     /// <inheritdoc/>
-    public override IReadOnlyList<TransformerLayer> Layers => running();
+    public override IReadOnlyList<TransformerLayer> Layers => spec.SharedLayers.Count == 0 ? running() : [];
 
     /// <inheritdoc/>
     public override IDisposable RunOnly(int layer, Tensor? input, Action<Tensor> output)
@@ -90,6 +100,7 @@ internal sealed class Transformer : Backbone
         if (encoded is not null) context.Encoder = new(encoded, SourcePattern(encoded, encodedMask, context), new PassPositions { Rows = context.Batch, Real = encodedMask });
         context.Biases = spec.Alibi is { } alibi ? [alibi.Of(context.Past + context.Length, context.KeyMask, context.Type, context.Device)]
             : [.. relatives.Select(relative => relative.Of(context.Past, context.Length, context.Type))];
+        context.Relative = relativeTable?.Of(context.Length, context.Device);
         var hidden = AddPositions(embeddings, input, context);
         var checkpoints = CheckpointActivations && is_grad_enabled() && context.Cache is null && !input.SharesGraph && !SharesGraph(context);
         var stack = running();
@@ -112,7 +123,7 @@ internal sealed class Transformer : Backbone
 
     // A graph shared by several layers would be traversed in the backward pass of each layer, but the first one frees it.
     private static bool SharesGraph(ForwardContext context)
-        => context.Biases.Any(bias => bias.requires_grad) || context.Prefix?.Any(pair => pair.Keys.requires_grad || pair.Values.requires_grad) == true;
+        => context.Biases.Any(bias => bias.requires_grad) || context.Relative?.States.requires_grad == true || context.Prefix?.Any(pair => pair.Keys.requires_grad || pair.Values.requires_grad) == true;
 
     private static AttentionPattern SourcePattern(Tensor encoded, Tensor? mask, ForwardContext context)
     {
@@ -196,7 +207,7 @@ internal sealed class Transformer : Backbone
         var sum = packed.Sum(each => (long)each);
         if (batch != 1 || sum != length || packed.Any(each => each < 1))
             throw new ArgumentException($"Packed sequences must fill a single row, with at least one token each, but their lengths (minimum {packed.DefaultIfEmpty().Min()}) sum to {sum} and the input is [{batch}, {length}].", nameof(input));
-        if (spec.RelativePositions is not null) throw new ArgumentException("Relative positions do not support packed batches: pass the sequences as rows.", nameof(input));
+        if (spec.RelativePositions is not null || spec.Disentangled is not null) throw new ArgumentException("Relative positions do not support packed batches: pass the sequences as rows.", nameof(input));
         if (past > 0 || input.Cache is not null)
             throw new ArgumentException("A packed batch cannot have a cache or a prefix: pass its sequences as rows.", nameof(input));
     }
@@ -243,6 +254,11 @@ internal sealed class Transformer : Backbone
         {
             using var raw = hidden;
             hidden = embeddingNorm.call(raw);
+        }
+        if (spec.Disentangled is not null && context.KeyMask is { } real)
+        {
+            using var raw = hidden;
+            hidden = raw.mul(real.ne(Constant(0)).to_type(raw.dtype).unsqueeze(-1));   // as in transformers
         }
         hidden = Drop(hidden, spec.EmbeddingDropout);
         if (embeddingProjection is null) return hidden;

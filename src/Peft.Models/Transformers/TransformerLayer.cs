@@ -187,10 +187,19 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     {
         using var attended = Finish(attention.call(input, context), null, attentionDropout);
         using var first = input.add(attended, One);
-        using var middle = attentionNorm!.call(first);
+        using var normal = attentionNorm!.call(first);
+        using var middle = AddCrossAndNorm(normal, context);
         using var fed = Finish(feedForward.call(middle), null, dropout);
         using var second = middle.add(fed, One);
         return feedForwardNorm!.call(second);
+    }
+
+    private Tensor AddCrossAndNorm(Tensor hidden, ForwardContext context)
+    {
+        if (crossAttention is null) return hidden.alias();
+        using var read = Finish(crossAttention.call(hidden, context), null, dropout);
+        using var sum = hidden.add(read, One);
+        return crossAttentionNorm!.call(sum);
     }
 
     private Tensor AddCross(Tensor hidden, ForwardContext context)

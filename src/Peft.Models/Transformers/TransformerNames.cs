@@ -24,6 +24,9 @@ public sealed record TransformerNames
     /// <summary>List of layers.</summary>
     public string Layers { get; init; } = "layers";
 
+    /// <summary>List of layers in each entry of that list; null if the entries are the layers (ALBERT has groups).</summary>
+    public string? InnerLayers { get; init; }
+
     /// <summary>Norm after the last layer.</summary>
     public string FinalNorm { get; init; } = "norm";
 
@@ -77,6 +80,15 @@ public sealed record TransformerNames
 
     /// <summary>Path of the embedding of relative positions in the stack, if it is not in a layer (MPNet).</summary>
     public string? StackRelativePositions { get; init; }
+
+    /// <summary>Norm of the embedding of relative positions in the stack (DeBERTa).</summary>
+    public string RelativePositionsNorm { get; init; } = "encoder.LayerNorm";
+
+    /// <summary>Projection of relative positions to keys, in the attention (DeBERTa).</summary>
+    public string PositionKey { get; init; } = "pos_key_proj";
+
+    /// <summary>Projection of relative positions to queries, in the attention (DeBERTa).</summary>
+    public string PositionQuery { get; init; } = "pos_query_proj";
 
     /// <summary>Projection of the embeddings to the hidden size, if their sizes differ (ELECTRA).</summary>
     public string EmbeddingProjection { get; init; } = "embeddings_project";

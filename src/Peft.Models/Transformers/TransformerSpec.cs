@@ -27,8 +27,14 @@ public sealed record TransformerSpec
     /// <summary>Width of the embeddings, if it differs from the hidden size: they are projected to it (ELECTRA).</summary>
     public int? EmbeddingSize { get; init; }
 
-    /// <summary>Number of layers.</summary>
+    /// <summary>Number of layers that run.</summary>
     public required int LayerCount { get; init; }
+
+    /// <summary>For each layer that runs, the index of the one whose weights it has (ALBERT); empty if each has its own.</summary>
+    public IReadOnlyList<int> SharedLayers { get; init; } = [];
+
+    /// <summary>Number of layers in each entry of the list of layers (<see cref="TransformerNames.InnerLayers"/>).</summary>
+    public int InnerLayerCount { get; init; } = 1;
 
     /// <summary>Number of query heads.</summary>
     public required int HeadCount { get; init; }
@@ -138,6 +144,9 @@ public sealed record TransformerSpec
     /// <summary>A learned bias of the scores that depends on the distance between query and key (T5); null for none.</summary>
     public RelativePositions? RelativePositions { get; init; }
 
+    /// <summary>Terms of the scores for the relative positions of contents (DeBERTa); null for none.</summary>
+    public DisentangledPositions? Disentangled { get; init; }
+
     /// <summary>Number of rows of the token type embedding; 0 for none.</summary>
     public int TokenTypeCount { get; init; }
 
@@ -188,6 +197,12 @@ public sealed record TransformerSpec
 
     /// <summary>The head for token classification.</summary>
     public HeadSpec TokenClassifier { get; init; } = new() { Output = "score" };
+
+    /// <summary>Path of encoder and decoder in the model; empty if they are registered in it directly (T5).</summary>
+    public string StackPath { get; init; } = "";
+
+    /// <summary>True if the decoder's input for labels begins with the last of them, a language code, instead of a start token (mBART).</summary>
+    public bool StartsWithLastLabel { get; init; }
 
     /// <summary>Path of the model without its head in a <see cref="Models.SequenceClassifier"/>, if it is not <see cref="TransformerNames.Base"/> (T5).</summary>
     public string? ClassifyingBase { get; init; }

@@ -22,7 +22,7 @@ public class ConfigFieldTests
         var config = ConfigFields.InContext(modelType, field);
         JsonNode.DeepEquals(JsonNode.Parse(config.ToString())![name], field.Other).ShouldBeFalse("the model has the other value already");
         var (before, after) = (ModelTraits.Of(config), ModelTraits.Of(config.With(name, field.Other)));
-        before.Where(trait => after[trait.Key] != trait.Value).ShouldNotBeEmpty();
+        before.Where(trait => after.GetValueOrDefault(trait.Key) != trait.Value).ShouldNotBeEmpty();
         before.Where(trait => trait.Key.EndsWith("output", StringComparison.Ordinal)).ShouldAllBe(trait => trait.Value.Length > 0 && !trait.Value.Contains("NaN"));
     }
 

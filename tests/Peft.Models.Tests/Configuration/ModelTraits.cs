@@ -13,15 +13,16 @@ internal static class ModelTraits
 
     private static Dictionary<string, string> Make(ModelConfig config)
     {
-        var kind = new ModelRegistry().Describe(config).Kind;
+        var spec = new ModelRegistry().Describe(config);
+        var kind = spec.Kind;
         var result = new Dictionary<string, string>();
         if (kind == TransformerKind.Decoder) Add(CausalLM.FromConfig(config));
-        if (kind == TransformerKind.Encoder) Add(MaskedLM.FromConfig(config));
+        if (spec.MaskedHead is not null) Add(MaskedLM.FromConfig(config));
         if (kind == TransformerKind.EncoderDecoder) Add(Seq2SeqLM.FromConfig(config));
         Add(SequenceClassifier.FromConfig(config));
         if (kind == TransformerKind.EncoderDecoder) return result;
         Add(TokenClassifier.FromConfig(config));
-        if (new ModelRegistry().Describe(config).QuestionAnswerer is not null) Add(QuestionAnswerer.FromConfig(config));
+        if (spec.QuestionAnswerer is not null) Add(QuestionAnswerer.FromConfig(config));
         return result;
 
         void Add(PretrainedModel made)
@@ -49,10 +50,10 @@ internal static class ModelTraits
         }
     }
 
-    // Two rows of 24 with 6 and 1, which padding and ends may be, near their ends.
+    // Two rows of 24 with 6, 1, 5 and 2, which padding and ends may be.
     private static ModelInput Input(PretrainedModel model) => new()
     {
-        InputIds = tensor(new[] { 0, 1 }.SelectMany(row => Enumerable.Range(0, 24).Select(i => i > 20 - row ? 6L : i == 17 ? 1 : i == 12 ? 5 : 10 + (((i * 7) + (row * 13)) % 70))).ToArray(), [2, 24]),
+        InputIds = tensor(new[] { 0, 1 }.SelectMany(row => Enumerable.Range(0, 24).Select(i => i > 20 - row ? 6L : i == 17 ? 1 : i == 12 ? 5 : i == 14 ? 2 : 10 + (((i * 7) + (row * 13)) % 70))).ToArray(), [2, 24]),
         AttentionMask = model is SequenceClassifier ? ones(2, 24, ScalarType.Int64) : null,
         DecoderInputIds = Decoder(model, 2),
     };
